@@ -1,0 +1,38 @@
+"""How a monitor, an action or a stage declares what may be configured; config, docs and man page are derived from it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+REQUIRED: Any = dataclasses.MISSING
+
+
+def option(
+    default: Any = REQUIRED,
+    *,
+    help: str,  # noqa: A002 - the word every reader expects
+    unit: str = "",
+    example: str = "",
+    choices: tuple[str, ...] = (),
+    check: Callable[[Any], str | None] | None = None,
+) -> Any:
+    """A field of an ``Options`` dataclass.
+
+    The field's annotation is its type: ``str``, ``int``, ``float``, ``bool``, ``tuple[str, ...]``, ``tuple[int, ...]``, or one of
+    these ``| None``.
+
+    :param default: already converted (seconds, bytes); without one the key must be given.
+    :param help: one sentence, in the reference page and in ``powernap config explain``.
+    :param unit: how text is converted to the number the program counts in: ``duration`` (seconds), ``size`` (bytes),
+        ``byte_rate`` (bytes per second), ``ratio`` (share of one, written as a percentage), ``regex`` (must compile), ``path``
+        (absolute). Empty: taken as it is.
+    :param example: as an admin would write it; the docs and the error messages quote it.
+    :param choices: the only words allowed.
+    :param check: gets the converted value; answers with what is wrong and what to write instead, or ``None``.
+    """
+    metadata = {"help": help, "unit": unit, "example": example, "choices": choices, "check": check}
+    if default is REQUIRED:
+        return dataclasses.field(metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)

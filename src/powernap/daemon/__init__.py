@@ -1,0 +1,1 @@
+"""The loop: sources into the core, effects out of it; the control socket."""

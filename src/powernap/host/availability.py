@@ -1,0 +1,38 @@
+"""Whether something can be used on this machine: an answer with a reason, never an exception."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Availability:
+    """``detail`` says what is there ("4 governors, intel_pstate") or why not; ``remedy`` what would make it so.
+
+    Truth value: usable or not.
+    """
+
+    usable: bool
+    detail: str
+    remedy: str = ""
+
+    def __bool__(self) -> bool:
+        return self.usable
+
+
+def available(detail: str) -> Availability:
+    """It can be used."""
+    return Availability(usable=True, detail=detail)
+
+
+def unavailable(detail: str, remedy: str = "") -> Availability:
+    """It cannot, why, and what would help."""
+    return Availability(usable=False, detail=detail, remedy=remedy)
+
+
+class UnavailableError(Exception):
+    """An event source or knob that was asked for is not there; carries the answer to show."""
+
+    def __init__(self, availability: Availability) -> None:
+        super().__init__(availability.detail)
+        self.availability = availability
