@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import re
 
-DURATIONS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "sec": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+DURATIONS = {
+    "us": 1e-6,
+    "ms": 1e-3,
+    "s": 1.0,
+    "sec": 1.0,
+    "min": 60.0,
+    "m": 60.0,
+    "h": 3600.0,
+    "d": 86400.0,
+    "w": 604800.0,
+}
 SIZES = {
     "B": 1.0,
     "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12,
@@ -29,7 +39,9 @@ def duration(text: str) -> float:
         total += float(match[1]) * DURATIONS[match[2]]
         end = match.end()
     if not text or end != len(text):
-        raise UnitError(f'"{text}" is not a duration; write a number and a unit, such as "90s", "30min" or "1h 30min"')
+        raise UnitError(
+            f'"{text}" is not a duration; write a number and a unit, such as "90s", "30min" or "1h 30min"'
+        )
     return total
 
 

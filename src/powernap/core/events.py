@@ -1,0 +1,142 @@
+"""Everything that can happen to the machine, as values. The whole vocabulary from the world to the core.
+
+``at`` is the instant it happened, in seconds of ``CLOCK_BOOTTIME``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from powernap.core.ladder import Settings
+from powernap.core.reading import Reading
+from powernap.core.verdict import Lease
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An action that could not be applied or restored, and why."""
+
+    action: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A monitor answered, or heard something."""
+
+    at: float
+    reading: Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """The look with this serial number is complete: every monitor has answered or failed."""
+
+    at: float
+    serial: int
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The timer that was asked for has come."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseTaken:
+    """Somebody asks for the machine to stay up."""
+
+    at: float
+    lease: Lease
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseEnded:
+    """... and no longer does."""
+
+    at: float
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class WindowOpened:
+    """A schedule wants the machine up until then (``None``: until it says otherwise)."""
+
+    at: float
+    name: str
+    until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WindowClosed:
+    """... and no longer does."""
+
+    at: float
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class NapAsked:
+    """An admin asks to nap now, down to ``stage`` (the first one when empty)."""
+
+    at: float
+    who: str
+    stage: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WakeAsked:
+    """An admin asks to come back now."""
+
+    at: float
+    who: str
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The actions of a stage have been applied, but for those that failed."""
+
+    at: float
+    serial: int
+    failed: tuple[Failure, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """Everything has been put back, but for what failed."""
+
+    at: float
+    serial: int
+    failed: tuple[Failure, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SleepFailed:
+    """The sleep that was asked for did not happen."""
+
+    at: float
+    serial: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """The machine was asleep, by us or by somebody else, and is back."""
+
+    at: float
+    slept: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reconfigured:
+    """A new configuration holds from now on. Readings of monitors that it no longer has are forgotten."""
+
+    at: float
+    settings: Settings
+
+
+Event = (
+    Heard | Looked | Due | LeaseTaken | LeaseEnded | WindowOpened | WindowClosed | NapAsked | WakeAsked
+    | Applied | Restored | SleepFailed | Resumed | Reconfigured
+)  # fmt: skip

@@ -1,0 +1,79 @@
+"""The ladder of power stages, and every number that the machine's decisions depend on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One rung.
+
+    :param after: idle time in seconds at which it is entered.
+    :param warn: users are told this many seconds before; lies inside ``after``.
+    :param actions: names of the actions applied on entry, in order.
+    :param sleep: ``suspend``, ``hibernate``, ``suspend-then-hibernate``, ``hybrid-sleep``, ``power-off``, or ``None``.
+    """
+
+    name: str
+    after: float
+    actions: tuple[str, ...] = ()
+    warn: float = 0.0
+    sleep: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Monitors that count together: all of them (``every``) or any one of them."""
+
+    name: str
+    members: tuple[str, ...]
+    every: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorRule:
+    """How one monitor's readings are taken.
+
+    :param events: an event tells when its activity begins; otherwise it must be looked at while napping.
+    :param hold: activity counts this many seconds longer than it lasted.
+    :param on_error_active: a failed reading keeps the machine awake ...
+    :param error_limit: ... for at most this many seconds on end; 0 means without end.
+    """
+
+    events: bool = True
+    hold: float = 0.0
+    on_error_active: bool = True
+    error_limit: float = 0.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The configuration as far as decisions depend on it. Durations are seconds.
+
+    :param stages: ascending in ``after``.
+    :param acting: changes are really made; in watch mode there is nothing to restore quickly, so nothing is sampled while napping.
+    :param min_awake: the machine stays up at least this long after any resume.
+    :param restore_within: while napping, monitors without an event are looked at this often.
+    :param loop_limit: more sleeps of ours than this within ``loop_window`` are a sleep-wake loop.
+    :param action_budget: after this many failures an action is left out until the configuration is loaded again.
+    """
+
+    stages: tuple[Stage, ...] = ()
+    monitors: tuple[tuple[str, MonitorRule], ...] = ()
+    rules: tuple[Rule, ...] = ()
+    acting: bool = True
+    min_awake: float = 120.0
+    restore_within: float = 1.0
+    loop_limit: int = 5
+    loop_window: float = 900.0
+    action_budget: int = 3
+
+    def index(self, name: str) -> int | None:
+        """The position of a stage in the ladder."""
+        return next((i for i, stage in enumerate(self.stages) if stage.name == name), None)
+
+    @property
+    def eventless(self) -> bool:
+        """Some monitor can only be looked at."""
+        return any(not rule.events for _, rule in self.monitors)
