@@ -1,7 +1,7 @@
 """The machine's files: /proc, /sys, /run and the like, under an injected root.
 
 Paths are text as the kernel documents them ("/sys/devices/system/cpu/online"). A recorded machine is the same tree below another
-root; the tests' fake kernel offers the same five functions over attributes that validate, clamp and fail as the real ones do.
+root; the tests' fake kernel offers the same functions over attributes that validate, clamp and fail as the real ones do.
 """
 
 from __future__ import annotations
@@ -32,6 +32,14 @@ class Files(Protocol):
 
     def real(self, path: str) -> str:
         """The path with symbolic links resolved, still relative to the machine's root."""
+        ...
+
+    def make_directory(self, path: str) -> None:
+        """mkdir(2): a cgroup, whose files then appear by themselves."""
+        ...
+
+    def remove_directory(self, path: str) -> None:
+        """rmdir(2): ``EBUSY`` while a cgroup has processes or children; its files go with it."""
         ...
 
 
@@ -73,6 +81,14 @@ class TreeFiles:
         real, root = os.path.realpath(self.root + path), os.path.realpath(self.root or "/")
         return real[len(root.rstrip("/")) :] if real.startswith(root) else real
 
+    def make_directory(self, path: str) -> None:
+        """mkdir(2)."""
+        os.mkdir(self.root + path)
+
+    def remove_directory(self, path: str) -> None:
+        """rmdir(2)."""
+        os.rmdir(self.root + path)
+
 
 def text(files: Files, path: str, default: str = "") -> str:
     """A file's content without surrounding white space, or ``default`` where it cannot be read."""
@@ -89,5 +105,10 @@ def matching(files: Files, pattern: str) -> list[str]:
         if "*" not in part and "[" not in part:
             found = [f"{path}/{part}" for path in found]
             continue
-        found = [f"{path}/{name}" for path in found for name in files.names(path or "/") if fnmatch.fnmatch(name, part)]
+        found = [
+            f"{path}/{name}"
+            for path in found
+            for name in files.names(path or "/")
+            if fnmatch.fnmatch(name, part)
+        ]
     return [path for path in found if files.exists(path)]

@@ -5,22 +5,199 @@ Owns how a knob of each kind is read, written and compared. The ledger owns when
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import errno
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from powernap.host.systemctl import Systemctl, run
+
+if TYPE_CHECKING:
+    from powernap.host.files import Files
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """One step of an action's plan.
 
-    :param target: what is changed: a path for ``file`` and ``directory``, a unit name for ``unit`` and ``freeze``, a program for ``hook``.
+    :param target: what is changed: a path for ``file`` and ``directory``, a unit name for ``unit`` and ``freeze``, a program's path for
+        ``hook``.
     :param new: the value to write; ``None`` for *collateral*: a value that an other step of the plan disturbs (IRQ masks when a core
         goes away, a governor's tunables), which is remembered before and put back after.
-    :param kind: ``file`` (an attribute), ``directory`` (a cgroup to make), ``unit`` (stop), ``freeze`` (a unit) or ``hook`` (a program
-        called with ``true`` and ``false``).
-    :param form: how two texts are compared: ``text``, ``number``, ``cpumask`` (hex words), ``cpulist``, ``choice`` (``[this] that``).
+    :param kind: ``file`` (an attribute; any text), ``directory`` (a cgroup to make: ``present``/``absent``), ``unit`` (a systemd unit:
+        ``inactive`` stops it, ``active`` is put back), ``freeze`` (a unit: ``frozen``/``running``) or ``hook`` (a program called with
+        ``true`` to save power and ``false`` to stop saving; ``new`` is ``true``).
+    :param form: how two texts are compared: ``text``, ``number``, ``cpumask`` (hex words), ``cpulist``, ``choice`` (``[this] that``), or
+        ``controller`` (one controller in a ``cgroup.subtree_control``: ``new`` is ``+cpuset``, and only that one is put back).
+    :param durable: outlives a reboot (most of /sys and /proc/sys does not), so it is put back in a later boot too.
     """
 
     target: str
     new: str | None
     kind: str = "file"
     form: str = "text"
+    durable: bool = False
+
+
+class Knobs(Protocol):
+    """Reads and writes knobs. Every error is an ``OSError``; ``ENOENT`` and ``ENODEV``: the target is not there (now)."""
+
+    def read(self, change: Change) -> str:
+        """The value now, in the words that :meth:`write` takes."""
+        ...
+
+    def write(self, change: Change, value: str) -> None:
+        """Set it to ``value``: ``change.new``, or what was read before."""
+        ...
+
+
+# --- comparing
+
+
+def same(form: str, one: str, other: str) -> bool:
+    """Whether two texts mean the same. Texts that are not of the form are compared as they are."""
+    try:
+        return FORMS[form](one) == FORMS[form](other)
+    except ValueError:
+        return one.strip() == other.strip()
+
+
+def chosen(text: str) -> str:
+    """The word in brackets of ``"always [madvise] never"``; a text without brackets is the word itself."""
+    found = re.search(r"\[([^][]*)\]", text)
+    return found[1].strip() if found else text.strip()
+
+
+def mask(text: str) -> int:
+    """The bits of ``"00000000,00000003"``: hexadecimal words of 32 bits, the highest first (lib/bitmap-str.c)."""
+    bits = 0
+    for word in text.strip().split(","):
+        if not re.fullmatch(r"(0x)?[0-9a-fA-F]{1,8}", word):
+            raise ValueError(text)
+        bits = bits << 32 | int(word, 16)
+    return bits
+
+
+def cpus(text: str) -> frozenset[int]:
+    """The processors of ``"0-3,5"``."""
+    found: set[int] = set()
+    for part in filter(None, text.strip().split(",")):
+        first, _, last = part.partition("-")
+        found.update(range(int(first), int(last or first) + 1))
+    return frozenset(found)
+
+
+FORMS: dict[str, Callable[[str], object]] = {
+    "text": str.strip,
+    "number": int,
+    "cpumask": mask,
+    "cpulist": cpus,
+    "choice": chosen,
+    "controller": str.strip,
+}
+
+
+# --- reading and writing
+
+
+@dataclass(frozen=True)
+class MachineKnobs:
+    """The knobs of one machine.
+
+    :param hook_limit: seconds for one call of a hook.
+    """
+
+    files: Files
+    systemctl: Systemctl = field(default_factory=Systemctl)
+    hook_limit: float = 30.0
+
+    def read(self, change: Change) -> str:
+        """The value now, in the words that :meth:`write` takes."""
+        return READ[change.kind](self, change)
+
+    def write(self, change: Change, value: str) -> None:
+        """Set it to ``value``."""
+        WRITE[change.kind](self, change, value)
+
+
+def _read_file(knobs: MachineKnobs, change: Change) -> str:
+    text = knobs.files.read(change.target)
+    if change.form == "controller":
+        name = (change.new or "+").lstrip("+-")
+        return ("+" if name in text.split() else "-") + name
+    return chosen(text) if change.form == "choice" else text.rstrip("\n")
+
+
+def _write_file(knobs: MachineKnobs, change: Change, value: str) -> None:
+    # a write(2) of nothing never reaches the kernel: an empty value is a newline
+    knobs.files.write(change.target, value or "\n")
+
+
+def _read_directory(knobs: MachineKnobs, change: Change) -> str:
+    return "present" if knobs.files.exists(change.target) else "absent"
+
+
+def _write_directory(knobs: MachineKnobs, change: Change, value: str) -> None:
+    (knobs.files.make_directory if value == "present" else knobs.files.remove_directory)(change.target)
+
+
+def _read_unit(knobs: MachineKnobs, change: Change) -> str:
+    return knobs.systemctl.active(change.target)
+
+
+def _write_unit(knobs: MachineKnobs, change: Change, value: str) -> None:
+    knobs.systemctl.ask("start" if value == "active" else "stop", change.target)
+
+
+def _read_freeze(knobs: MachineKnobs, change: Change) -> str:
+    return knobs.systemctl.frozen(change.target)
+
+
+def _write_freeze(knobs: MachineKnobs, change: Change, value: str) -> None:
+    knobs.systemctl.ask("freeze" if value == "frozen" else "thaw", change.target)
+
+
+def _read_hook(_knobs: MachineKnobs, _change: Change) -> str:
+    """A hook has no state to read; only the ledger knows how it was called last."""
+    return ""
+
+
+def _write_hook(knobs: MachineKnobs, change: Change, value: str) -> None:
+    outcome = run([change.target, value], knobs.hook_limit)
+    if outcome.code != 0:
+        said = outcome.output.splitlines()[-1:] or ["and said nothing"]
+        raise OSError(errno.EIO, f"the hook ended with {outcome.code}: {said[0]}", change.target)
+
+
+READ: dict[str, Callable[[MachineKnobs, Change], str]] = {
+    "file": _read_file,
+    "directory": _read_directory,
+    "unit": _read_unit,
+    "freeze": _read_freeze,
+    "hook": _read_hook,
+}
+WRITE: dict[str, Callable[[MachineKnobs, Change, str], None]] = {
+    "file": _write_file,
+    "directory": _write_directory,
+    "unit": _write_unit,
+    "freeze": _write_freeze,
+    "hook": _write_hook,
+}
+
+
+class Pretend:
+    """Knobs that remember what would be written and change nothing: for ``--dry-run``. Couplings are not pretended."""
+
+    def __init__(self, knobs: Knobs) -> None:
+        self._knobs = knobs
+        self._written: dict[tuple[str, str], str] = {}
+
+    def read(self, change: Change) -> str:
+        """What would have been written, else what is there."""
+        found = self._written.get((change.kind, change.target))
+        return self._knobs.read(change) if found is None else found
+
+    def write(self, change: Change, value: str) -> None:
+        """Remember it."""
+        self._written[change.kind, change.target] = value

@@ -1,0 +1,112 @@
+"""Switches processors off (opt-in): every interrupt mask is put back, and only the processors that were taken come back.
+
+cpu-park saves the same and is milder: prefer it. An offline processor is reached only by hotplug (67-77 ms each), running tasks that are pinned
+to it lose their affinity for good, and on AMD an offline thread can *raise* the idle power by 80 W (arXiv 2108.00808, section VI). So: processors
+to which a task is pinned stay, each NUMA node keeps one, AMD needs ``force_amd``. List this action after cpu-clock: what is
+restored backwards then has its processors before its frequency policies. Owns ``cpuN/online``; never writes ``smt/control``, which would
+also bring back processors that an admin had taken.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from powernap.core.options import option
+from powernap.host import cpu_guards, irqs
+from powernap.host.availability import Availability, UnavailableError, available, unavailable
+from powernap.host.cpus import CPU, Topology, awake, format_cpulist, topology
+from powernap.host.knobs import Change
+from powernap.host.modes import writable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from powernap.host.files import Files
+    from powernap.host.host import Host
+
+RISK = "careful"
+LANE = "slow"
+
+
+def _at_least_one(count: int | None) -> str | None:
+    return (
+        "must be at least 1: the kernel keeps the last processor" if count is not None and count < 1 else None
+    )
+
+
+@dataclass(frozen=True)
+class Options:
+    """How far to go."""
+
+    keep: int | None = option(
+        None,
+        example="2",
+        check=_at_least_one,
+        help="How many processors stay online at least. Not set: one of each NUMA node.",
+    )
+    force_amd: bool = option(
+        False,
+        help="Also on AMD and Hygon, where offline threads were measured to raise the idle power: measure yours before you set it.",
+    )
+    despite: tuple[str, ...] = option(
+        (),
+        example='["guests"]',
+        choices=tuple(guard.name for guard in cpu_guards.OFFLINE),
+        help="Guards to pass over, at your own risk.",
+    )
+
+
+def probe(host: Host, options: Options) -> Availability:
+    """Which processors would go, and what forbids it."""
+    machine = topology(host.files)
+    if machine.vendor in {"AuthenticAMD", "HygonGenuine"} and not options.force_amd:
+        return unavailable(
+            "on AMD offline threads can raise the idle power",
+            "use cpu-park; or measure, and set force_amd = true",
+        )
+    for guard, found in cpu_guards.standing(host.files, cpu_guards.OFFLINE, options.despite):
+        return unavailable(
+            f"{found}: {guard.reason}",
+            "" if guard.name == "one-cpu" else f'despite = ["{guard.name}"] passes over this',
+        )
+    able = [cpu for cpu in machine.online if host.files.exists(f"{CPU}/cpu{cpu}/online")]
+    if not able:
+        return unavailable(
+            "no processor has an online switch: this kernel has no CPU hotplug", "use cpu-park"
+        )
+    if not any(writable(host.files, f"{CPU}/cpu{cpu}/online") for cpu in able):
+        return unavailable(
+            f"{CPU}/cpu{able[0]}/online cannot be written from here", "run as root, outside a container"
+        )
+    taken, pinned = _taken(host.files, machine, options)
+    why = [
+        f"{cpu_guards.describe(task)} is pinned to {format_cpulist(task.allowed)}, which stays online"
+        for task in pinned[:3]
+    ]
+    if not taken:
+        return unavailable("; ".join(["no processor is free to go", *why]), "use cpu-park")
+    return available("; ".join([f"can switch off {format_cpulist(taken)}", *why]))
+
+
+def plan(host: Host, options: Options) -> Iterator[Change]:
+    """Remember every interrupt mask, which the kernel rewrites when a processor goes; then take processors, the highest first."""
+    verdict = probe(host, options)
+    if not verdict:
+        raise UnavailableError(verdict)
+    taken, _ = _taken(host.files, topology(host.files), options)
+    for path in irqs.masks(host.files):
+        yield Change(path, None, form="cpumask")
+    for cpu in sorted(taken, reverse=True):
+        yield Change(f"{CPU}/cpu{cpu}/online", "0", form="number")
+
+
+def _taken(files: Files, machine: Topology, options: Options) -> tuple[frozenset[int], list[cpu_guards.Task]]:
+    """The processors to take, and the tasks whose pinning keeps some of them."""
+    kept = awake(machine, machine.nodes, None)
+    if options.keep is not None and options.keep > len(kept):
+        kept |= awake(machine, machine.nodes, options.keep)
+    free = frozenset(cpu for cpu in machine.online - kept if writable(files, f"{CPU}/cpu{cpu}/online"))
+    # a task that may run nowhere else would be given every processor, and would keep them when its own come back
+    pinned = [task for task in cpu_guards.tasks(files) if task.allowed & machine.online <= free]
+    return free - frozenset().union(*(task.allowed for task in pinned)), pinned

@@ -1,0 +1,157 @@
+"""Keeps work on a few processors, so that the others sleep: a cpuset partition, interrupts and work queues.
+
+The processors stay online: no task loses its affinity, and they are back within milliseconds (research: un-park 4-8 ms, hotplug 67-77 ms for
+each processor). Owns the cgroup ``powernap-parked``. Nothing runs in it; it only takes the processors away from everybody else.
+
+The order matters twice. Dissolving a partition gives the work queues back what was last *requested* of them, so their mask is narrowed
+before and widened after. And the partition comes last, so that it is the first to be undone: tasks get their processors back at once.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from powernap.core.options import option
+from powernap.host import cpu_guards, cpusets, irqs
+from powernap.host.availability import Availability, UnavailableError, available, unavailable
+from powernap.host.conflicts import owners
+from powernap.host.cpus import awake, format_cpulist, format_cpumask, topology, wake_nodes
+from powernap.host.files import text
+from powernap.host.knobs import Change
+from powernap.host.modes import writable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from powernap.host.files import Files
+    from powernap.host.host import Host
+
+RISK = "safe"
+LANE = "fast"
+
+
+def _at_least_one(count: int | None) -> str | None:
+    return "must be at least 1: somebody has to do the work" if count is not None and count < 1 else None
+
+
+@dataclass(frozen=True)
+class Options:
+    """How far to park."""
+
+    keep: int | None = option(
+        None,
+        example="2",
+        check=_at_least_one,
+        help="How many processors stay in use. Not set: the first, and the first of each NUMA node with a network card that can wake the machine.",
+    )
+    interrupts: bool = option(True, help="Move interrupts to the processors in use as well.")
+    work_queues: bool = option(
+        True, help="Keep the kernel's unbound work queues on the processors in use as well."
+    )
+    despite: tuple[str, ...] = option(
+        (),
+        example='["cpusets"]',
+        choices=tuple(guard.name for guard in cpu_guards.PARKING),
+        help="Guards to pass over, at your own risk.",
+    )
+
+
+def probe(host: Host, options: Options) -> Availability:
+    """What can be parked here: tasks, interrupts, work queues; and what forbids it."""
+    files = host.files
+    for guard, found in cpu_guards.standing(files, cpu_guards.PARKING, options.despite):
+        return unavailable(
+            f"{found}: {guard.reason}",
+            "" if guard.name == "one-cpu" else f'despite = ["{guard.name}"] passes over this',
+        )
+    parked = _parked(files, options)
+    if not parked:
+        return unavailable(f"keep = {options.keep} leaves nothing to park", "keep fewer processors")
+    tree = cpusets.tree(files)
+    without = tree.missing or (
+        ""
+        if writable(files, f"{tree.mount}/cgroup.subtree_control")
+        else f"{tree.mount} cannot be written from here"
+    )
+    balancer = _balancer(host, options)
+    able = [
+        *([] if without else ["tasks"]),
+        *(["interrupts"] if options.interrupts and not balancer and irqs.packable(files) else []),
+        *(["work queues"] if options.work_queues and irqs.queue_masks(files) else []),
+    ]
+    notes = [
+        *([f"tasks stay: {without}"] if without else []),
+        *([f"interrupts stay: {balancer}"] if balancer else []),
+    ]
+    if not able:
+        return unavailable("; ".join(notes) or "nothing can be moved", _remedy(without))
+    said = "; ".join([f"{', '.join(able)} off {_count(len(parked))} ({format_cpulist(parked)})", *notes])
+    return Availability(usable=True, detail=said, remedy=_remedy(without)) if without else available(said)
+
+
+def plan(host: Host, options: Options) -> Iterator[Change]:
+    """Work queues, interrupts, then the partition."""
+    files = host.files
+    for guard, found in cpu_guards.standing(files, cpu_guards.PARKING, options.despite):
+        raise UnavailableError(unavailable(f"{found}: {guard.reason}"))
+    parked = _parked(files, options)
+    if not parked:
+        return
+    kept = topology(files).online - parked
+    if options.work_queues:
+        yield from _narrow(files, irqs.queue_masks(files), kept)
+    if options.interrupts and not _balancer(host, options):
+        yield from _narrow(files, irqs.packable(files), kept)
+    yield from _partition(files, parked)
+
+
+def _parked(files: Files, options: Options) -> frozenset[int]:
+    machine = topology(files)
+    return machine.online - awake(machine, wake_nodes(files), options.keep)
+
+
+def _narrow(files: Files, masks: list[str], kept: frozenset[int]) -> Iterator[Change]:
+    """Masks that reach beyond the kept processors. One that would move only between kept ones is left as it is."""
+    for path in masks:
+        if irqs.read_mask(files, path) - kept:
+            yield Change(path, format_cpumask(kept), form="cpumask")
+
+
+def _partition(files: Files, parked: frozenset[int]) -> Iterator[Change]:
+    """An isolated partition of the parked processors, where the machine has the means."""
+    tree = cpusets.tree(files)
+    if tree.missing or not writable(files, f"{tree.mount}/cgroup.subtree_control"):
+        return
+    group = f"{tree.mount}/{cpusets.PARKED}"
+    if "cpuset" not in tree.enabled:
+        yield Change(f"{tree.mount}/cgroup.subtree_control", "+cpuset", form="controller")
+    yield Change(group, "present", kind="directory")
+    yield Change(f"{group}/cpuset.cpus", format_cpulist(parked), form="cpulist")
+    # the write succeeds even when the kernel then says "isolated invalid (Cpu list in cpuset.cpus not exclusive)": reading it back tells
+    yield Change(f"{group}/cpuset.cpus.partition", partition_kind(text(files, "/proc/sys/kernel/osrelease")))
+
+
+def partition_kind(release: str) -> str:
+    """``isolated`` (no load balancing inside) exists since Linux 6.1; before that a partition is a ``root``."""
+    version = re.match(r"(\d+)\.(\d+)", release)
+    old = version is not None and (int(version[1]), int(version[2])) < (6, 1)
+    return "root" if old else "isolated"
+
+
+def _balancer(host: Host, options: Options) -> str:
+    """Who would move the interrupts back; empty when nobody or when they stay anyway."""
+    if not options.interrupts:
+        return ""
+    return "; ".join(f"{owner}: {owner.tool.advice}" for owner in owners(host.files, "interrupts"))
+
+
+def _remedy(missing: str) -> str:
+    if "cgroup v1" in missing or "not mounted" in missing:
+        return 'start the machine with "systemd.unified_cgroup_hierarchy=1 cgroup_no_v1=cpuset" on the kernel command line'
+    return "run it on the host, as root" if missing else ""
+
+
+def _count(processors: int) -> str:
+    return f"{processors} processor" if processors == 1 else f"{processors} processors"

@@ -1,0 +1,96 @@
+"""``powernap undo``: put everything back as it was, without the daemon.
+
+Exit status: 0 when nothing of ours is left changed (also when somebody else's value was left: that is reported, and no failure), 1 when
+something could not be put back or the ledger was damaged, 2 for wrong usage, 3 when it may not be opened or a daemon has it open.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from typing import Any
+
+from powernap.host.files import TreeFiles
+from powernap.host.ledger_entry import Result
+from powernap.host.ledger_file import DEFAULT, LedgerBusyError
+from powernap.host.undo import Report, forget, preview, undo
+
+DONE = {
+    "restored": "put back", "already": "as it was", "foreign": "left alone", "gone": "not there", "failed": "FAILED",
+    "handed": "handed on", "forgotten": "forgotten", "rebooted": "rebooted",
+}  # fmt: skip
+WOULD = {"restored": "would put back"}
+
+
+def add(subparsers: Any) -> None:
+    """The command and its options."""
+    parser = subparsers.add_parser(
+        "undo", help="put everything back as it was, without the daemon", description=__doc__
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say what would be put back, and change nothing"
+    )
+    parser.add_argument(
+        "--forget",
+        metavar="TARGET",
+        help="drop a target that will not return (a disk, a unit); leave its value",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--ledger", metavar="FILE", help=f"the ledger (default: {DEFAULT} below --root)")
+    parser.add_argument("--root", default="/", metavar="DIR", help="the machine's files (default: /)")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Undo, and say what became of each change."""
+    files = TreeFiles(args.root)
+    path = args.ledger or args.root.rstrip("/") + DEFAULT
+    try:
+        if args.dry_run:
+            report = preview(path, files)
+        else:
+            report = forget(path, args.forget, files) if args.forget else undo(path, files)
+    except LedgerBusyError as error:
+        owner = f"{error.name} (pid {error.pid})" if error.pid else "another process"
+        print(f"powernap undo: {owner} is running: use `powernap wake`, or stop it", file=sys.stderr)
+        return 3
+    except OSError as error:
+        print(
+            f"powernap undo: {path} cannot be opened ({error.strerror}): nothing was put back",
+            file=sys.stderr,
+        )
+        return 3
+    if args.forget and not any(each.target == args.forget for each in report.results):
+        print(f"powernap undo: the ledger holds nothing of {args.forget}", file=sys.stderr)
+        return 1
+    print(_json(report) if args.json else _table(report, dry=args.dry_run))
+    return 0 if report.clean else 1
+
+
+def _json(report: Report) -> str:
+    results = [asdict(each) for each in report.results]
+    return json.dumps({"version": 1, "clean": report.clean, "damage": report.damage, "results": results})
+
+
+def _table(report: Report, *, dry: bool) -> str:
+    if not report.results and not report.damage:
+        return "nothing to undo"
+    names = DONE | WOULD if dry else DONE
+    rows = [(names[each.outcome], each.action, each.target, _detail(each)) for each in report.results]
+    widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
+    lines = [
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]])
+        for row in rows
+    ]
+    return "\n".join([*(f"ledger: {each}" for each in report.damage), *lines])
+
+
+def _detail(result: Result) -> str:
+    remedy = (
+        f"; `powernap undo --forget {result.target}` if it will not return"
+        if result.outcome == "gone"
+        else ""
+    )
+    return result.detail + remedy

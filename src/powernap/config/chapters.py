@@ -1,0 +1,71 @@
+"""Everything that can be configured, as chapters: the outline of ``config explain`` and of the reference page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from powernap.config.declared import Declared, declared
+from powernap.config.kinds import ACTIONS, MONITORS, KindError, Kinds
+from powernap.config.model import Acting, Rule, Settings, Stage, Watching
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A section of the file.
+
+    :param path: prefix of its keys ("monitor.tcp"), empty for settings of the whole machine.
+    :param header: how the section begins in the file.
+    :param detail: facts of the type besides its options (risk, whether it hears events).
+    """
+
+    path: str
+    title: str
+    header: str
+    help: str
+    options: dict[str, Declared]
+    detail: str = ""
+
+    def key(self, option: Declared) -> str:
+        """Path of one of its options."""
+        return f"{self.path}.{option.key}" if self.path else option.key
+
+
+def chapters(monitors: Kinds = MONITORS, actions: Kinds = ACTIONS) -> list[Chapter]:
+    """All of them; a type that does not load has a chapter that says so."""
+    return [
+        Chapter("", "Settings", "", "They stand before the first section.", declared(Settings)),
+        Chapter("stage", "Stages", "[[stage]]", _first(Stage.__doc__), declared(Stage)),
+        Chapter("monitor", "Every monitor", "[monitor.NAME]", _first(Watching.__doc__), declared(Watching)),
+        *(_of_kind(monitors, kind) for kind in monitors.names()),
+        Chapter("rule", "Rules", "[rule.NAME]", _first(Rule.__doc__), declared(Rule)),
+        Chapter("action", "Every action", "[action.NAME]", _first(Acting.__doc__), declared(Acting)),
+        *(_of_kind(actions, kind) for kind in actions.names()),
+    ]
+
+
+def _of_kind(kinds: Kinds, kind: str) -> Chapter:
+    path = f"{kinds.noun}.{kind}"
+    title = f"{kinds.noun.capitalize()} `{kind}`"
+    try:
+        module = kinds.module(kind)
+    except KindError as error:
+        return Chapter(path, title, f"[{path}]", f"It cannot be used: {error.message}.", {})
+    return Chapter(
+        path, title, f"[{path}]", _first(module.__doc__), declared(module.Options), _detail(module)
+    )
+
+
+def _detail(module: object) -> str:
+    events, risk = getattr(module, "EVENTS", None), getattr(module, "RISK", "")
+    if events is not None:
+        return (
+            "An event tells when activity begins."
+            if events
+            else "It compares counters when a decision depends on them."
+        )
+    return f"Risk: {risk}." if risk else ""
+
+
+def _first(doc: str | None) -> str:
+    """The first paragraph of a docstring, in one line."""
+    return " ".join((doc or "").strip().partition("\n\n")[0].split())

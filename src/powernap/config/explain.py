@@ -1,0 +1,110 @@
+"""``powernap config explain``: what one key means, from its declaration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from powernap.config.chapters import Chapter
+from powernap.config.declared import Declared
+from powernap.config.problems import meant
+from powernap.config.values import show
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One option, as words."""
+
+    key: str
+    help: str
+    type: str
+    unit: str
+    default: str | None
+    example: str
+    choices: tuple[str, ...]
+    section: str
+
+    def text(self) -> str:
+        """A paragraph for a terminal."""
+        rows = [
+            ("type", self.type),
+            ("default", self.default or ("must be given" if self.default is None else "none")),
+        ]
+        rows.append(("example", f"{self.key.rpartition('.')[2]} = {self.example}"))
+        rows.append(("section", self.section or "before the first section"))
+        return "\n".join([self.key, f"  {self.help}", "", *(f"  {name:<8} {value}" for name, value in rows)])
+
+
+class UnknownKeyError(Exception):
+    """Nothing is called so; the text says what was probably meant."""
+
+
+def explain(
+    key: str, outline: Iterable[Chapter], names: Mapping[str, str] | None = None
+) -> list[Explanation]:
+    """Every option that a key names: "stage.after", "monitor.tcp.port", "monitor.tcp" (all of them), or "port" wherever it is.
+
+    :param names: configured sections and their types ("monitor.ssh": "monitor.tcp"), so that these can be asked for too.
+    :raises UnknownKeyError: with a did-you-mean.
+    """
+    outline = list(outline)
+    key = key.strip().strip("[]").replace(".NAME", "")
+    wanted = _by_type(key, names or {})
+    every = [(chapter, option) for chapter in outline for option in chapter.options.values()]
+    found = [pair for pair in every if pair[0].key(pair[1]) == wanted] or _shared(wanted, outline)
+    found = (
+        found
+        or [pair for pair in every if pair[0].path == wanted]
+        or [pair for pair in every if pair[1].key == wanted]
+    )
+    if not found:
+        known = {chapter.key(option) for chapter, option in every} | {
+            chapter.path for chapter in outline if chapter.path
+        }
+        short = {option.key for _, option in every}
+        remedy = meant(
+            wanted, known if "." in wanted else known | short, otherwise="see: powernap config reference;"
+        )
+        raise UnknownKeyError(f'nothing is called "{key}"; {remedy.partition(";")[0]}')
+    return [_explanation(chapter, option) for chapter, option in found]
+
+
+def _by_type(key: str, names: Mapping[str, str]) -> str:
+    section, _, rest = key.rpartition(".")
+    if section in names:
+        return f"{names[section]}.{rest}"
+    return names.get(key, key)
+
+
+def _shared(wanted: str, outline: list[Chapter]) -> list[tuple[Chapter, Declared]]:
+    """``monitor.tcp.hold``: an option that every monitor has."""
+    section, _, key = wanted.rpartition(".")
+    noun = section.partition(".")[0]
+    if not any(chapter.path == section for chapter in outline):
+        return []
+    return [
+        (chapter, chapter.options[key])
+        for chapter in outline
+        if chapter.path == noun and key in chapter.options
+    ]
+
+
+def _explanation(chapter: Chapter, option: Declared) -> Explanation:
+    default = None if option.required else show(option.default, option.unit)
+    return Explanation(
+        chapter.key(option),
+        option.help,
+        option.type_words,
+        option.unit,
+        default,
+        option.sample,
+        option.choices,
+        chapter.header,
+    )
+
+
+def as_json(found: list[Explanation]) -> dict[str, Any]:
+    """Document for programs."""
+    fields = ("key", "help", "type", "unit", "default", "example", "choices", "section")
+    return {"version": 1, "options": [{name: getattr(item, name) for name in fields} for item in found]}

@@ -1,0 +1,76 @@
+"""Which types of monitors and actions exist: the built-in ones, and those of other packages.
+
+Other packages offer theirs as entry points. They are looked for only when a configured type is not built in, since
+``importlib.metadata`` alone costs 5.6 MiB and 70 ms (research/style-and-ecosystem.md, part B).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from powernap import actions, monitors
+from powernap.config.problems import meant
+
+
+class KindError(Exception):
+    """There is no such type, or it cannot be used: ``message`` and ``remedy``."""
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message, self.remedy = message, remedy
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """A registry.
+
+    :param noun: ``monitor`` or ``action``.
+    :param built_in: names of the types of this package; :param load: its module by name.
+    :param group: the entry point group of other packages, empty for none.
+    """
+
+    noun: str
+    built_in: Callable[[], list[str]]
+    load: Callable[[str], Any]
+    group: str = ""
+
+    def names(self) -> list[str]:
+        """The built-in types. A module whose name begins with ``_`` is none."""
+        return [name for name in self.built_in() if not name.startswith(("-", "_"))]
+
+    def module(self, kind: str) -> Any:
+        """The module of a type; :class:`KindError` when there is none or it does not load."""
+        built_in = kind in self.names()
+        try:
+            found = self.load(kind) if built_in else self.from_others(kind)
+        except KindError:
+            raise
+        except Exception as error:
+            message = f'{self.noun} type "{kind}" does not load: {type(error).__name__}: {error}'
+            raise KindError(message, "reinstall the package that brings it") from error
+        if not dataclasses.is_dataclass(getattr(found, "Options", None)):
+            raise KindError(
+                f'{self.noun} type "{kind}" is unusable: it declares no Options',
+                "correct the package that brings it",
+            )
+        return found
+
+    def from_others(self, kind: str) -> Any:
+        """The module that another package registered for this type."""
+        known: list[str] = []
+        if self.group:
+            from importlib.metadata import entry_points  # noqa: PLC0415 - 5.6 MiB that a machine without plug-ins never pays
+
+            found = {point.name: point for point in entry_points(group=self.group)}
+            if kind in found:
+                return found[kind].load()
+            known = list(found)
+        remedy = meant(kind, [*self.names(), *known], otherwise="the types are")
+        raise KindError(f'no {self.noun} type is called "{kind}"', remedy)
+
+
+MONITORS = Kinds("monitor", monitors.kinds, monitors.load, "powernap.monitors")
+ACTIONS = Kinds("action", actions.kinds, actions.load, "powernap.actions")

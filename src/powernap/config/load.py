@@ -1,0 +1,96 @@
+"""The configuration, whole or not at all: every problem of every file at once."""
+
+from __future__ import annotations
+
+from powernap.config import sections
+from powernap.config.declared import declared
+from powernap.config.fill import Form
+from powernap.config.kinds import ACTIONS, MONITORS, Kinds
+from powernap.config.model import Config, MonitorConfig, Settings
+from powernap.config.problems import ConfigErrors, Findings, Place, Problem
+from powernap.config.sources import DIRECTORY, read
+from powernap.config.stages import Rung, ladder, named_actions
+from powernap.config.tree import Tree, grow
+
+
+def load(*paths: str, monitors: Kinds = MONITORS, actions: Kinds = ACTIONS, trusted: bool = True) -> Config:
+    """The configuration of files or directories, later wins; ``/etc/powernap`` when none is given.
+
+    :param trusted: refuse, as root, files that others could have written. ``False`` is for looking at somebody's draft.
+    :raises ConfigErrors: with all problems. It raises nothing else.
+    """
+    findings = Findings()
+    sources = [source for path in paths or (DIRECTORY,) for source in read(path, findings, trusted=trusted)]
+    return build(sources, findings, monitors=monitors, actions=actions)
+
+
+def build(
+    sources: list[tuple[str, str]],
+    findings: Findings | None = None,
+    *,
+    monitors: Kinds = MONITORS,
+    actions: Kinds = ACTIONS,
+) -> Config:
+    """The configuration of (file, text) pairs; pure but for the types that it loads."""
+    form = Form(findings or Findings())
+    tree = grow(sources, form.findings)
+    settings = form.fill(tree.settings, declared(Settings), "", "")
+    rungs = ladder(form, tree.stages)
+    stages = tuple(rung.stage for rung in rungs)
+    watching, off = sections.monitors(form, tree.sections["monitor"], monitors)
+    ruling = sections.rules(form, tree.sections["rule"], tree.sections["monitor"], off)
+    acting = sections.actions(form, tree.sections["action"], named_actions(tree.stages), actions)
+    files = tuple(file for file, _ in sources)
+    if settings is not None:
+        _check_sense(form, tree, Settings(**settings), rungs, watching)
+    if form.findings.problems or settings is None:
+        raise ConfigErrors(_in_order(form.findings, files))
+    return Config(
+        Settings(**settings),
+        stages,
+        watching,
+        ruling,
+        acting,
+        form.origins,
+        tuple(form.findings.notes),
+        files,
+    )
+
+
+def _check_sense(
+    form: Form, tree: Tree, settings: Settings, rungs: list[Rung], watching: dict[str, MonitorConfig]
+) -> None:
+    """What no single section can see: acting without eyes, watching without a ladder."""
+    mode = tree.settings.values.get("mode")
+    place = mode.place if mode else Place(tree.settings.place.file)
+    if rungs and not watching and not tree.sections["monitor"]:
+        message = "no monitor is configured: nobody's work would keep the machine awake"
+        _refuse_or_note(form, settings, place, "monitor", message, "add a section such as [monitor.sessions]")
+    elif rungs and not watching and not form.findings.problems:
+        message = "every monitor is off: nobody's work would keep the machine awake"
+        _refuse_or_note(
+            form, settings, place, "monitor", message, "remove enabled = false from those that matter"
+        )
+    if not tree.stages and not form.findings.torn:
+        form.findings.note(
+            place,
+            "stage",
+            "there is no stage: PowerNap only watches",
+            "add [[stage]] with name, after and actions",
+        )
+
+
+def _refuse_or_note(
+    form: Form, settings: Settings, place: Place, key: str, message: str, remedy: str
+) -> None:
+    say = form.findings.missing if settings.mode == "act" else form.findings.note
+    say(place, key, message, remedy)
+
+
+def _in_order(findings: Findings, files: tuple[str, ...]) -> list[Problem]:
+    """By file as they were read, then by line."""
+    rank = {file: number for number, file in enumerate(files)}
+    return sorted(
+        dict.fromkeys(findings.problems),
+        key=lambda problem: (rank.get(problem.file, -1), problem.file, problem.line),
+    )

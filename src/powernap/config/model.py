@@ -1,0 +1,246 @@
+"""What can be configured apart from the options of each monitor and action, and the configuration as the daemon gets it.
+
+Each declaration is the one source of its validation, of ``powernap config explain`` and of the reference page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from powernap.config.problems import Problem
+from powernap.core.options import option
+from powernap.core.units import show_duration
+
+
+def _positive(value: float) -> str | None:
+    return None if value > 0 else "0 is not enough; write a longer time"
+
+
+def _at_least(least: int) -> Any:
+    return lambda value: None if value >= least else f"{value} is not enough; write {least} or more"
+
+
+def _between(least: int, most: int) -> Any:
+    return lambda value: (
+        None if least <= value <= most else f"{value} is out of range; write {least} to {most}"
+    )
+
+
+def _restore_within(value: float) -> str | None:
+    if value < 0.1:
+        return f"{show_duration(value)} would be polling; write 100ms or more"
+    return None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of the whole machine: they stand before the first section."""
+
+    mode: str = option(
+        "watch",
+        help='"watch" decides, records and reports what it would do, and changes nothing; "act" does it.',
+        choices=("watch", "act"),
+        example="act",
+    )
+    min_awake: float = option(
+        120.0,
+        help="After any resume the machine stays up at least this long.",
+        unit="duration",
+        example="2min",
+    )
+    restore_within: float = option(
+        1.0,
+        help="In a reversible stage, monitors that no event wakes are looked at this often, so that the way back is quick.",
+        unit="duration",
+        example="1s",
+        check=_restore_within,
+    )
+    loop_limit: int = option(
+        5,
+        help="This many sleeps within `loop_window` are a sleep-wake loop: PowerNap stops acting and says so.",
+        example="5",
+        check=_at_least(2),
+    )
+    loop_window: float = option(
+        900.0,
+        help="The time in which `loop_limit` sleeps are a loop.",
+        unit="duration",
+        example="15min",
+        check=_positive,
+    )
+    action_budget: int = option(
+        3,
+        help="An action that failed this often in a row is left alone until the next start.",
+        example="3",
+        check=_at_least(1),
+    )
+    action_time_limit: float = option(
+        10.0,
+        help="An action that takes longer has failed, and what it changed is put back.",
+        unit="duration",
+        example="10s",
+        check=_positive,
+    )
+    history: int = option(
+        1000,
+        help="How many decisions `powernap history` remembers.",
+        example="1000",
+        check=_between(10, 1_000_000),
+    )
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A rung of the ladder. Stages are `[[stage]]` sections, in the order in which they are entered."""
+
+    name: str = option(
+        help="Its name, in `powernap status` and in drop-ins, which change the stage of this name.",
+        example="ease",
+    )
+    after: float = option(
+        help="The idle time at which it is entered; each stage later than the one before.",
+        unit="duration",
+        example="5min",
+        check=_positive,
+    )
+    warn: float = option(
+        0.0,
+        help="Users are warned this long before, within `after`; 0 warns nobody.",
+        unit="duration",
+        example="30s",
+    )
+    actions: tuple[str, ...] = option(
+        (),
+        help="What is changed, in this order; put back in reverse order at the first activity.",
+        example='["cpu-clock"]',
+    )
+    sleep: str = option(
+        "none",
+        help="The sleep state that the machine enters; only the last stages may sleep.",
+        choices=("none", "suspend", "hibernate", "suspend-then-hibernate", "hybrid-sleep", "power-off"),
+        example="suspend",
+    )
+    enabled: bool = option(
+        True, help="`false` leaves the stage out: for a drop-in that does without it.", example="false"
+    )
+
+
+@dataclass(frozen=True)
+class Watching:
+    """Options that every monitor has."""
+
+    type: str = option(
+        "", help="What kind of monitor it is; without it, the name of the section.", example="tcp"
+    )
+    enabled: bool = option(True, help="`false` leaves the monitor out.", example="false")
+    hold: float = option(
+        0.0,
+        help="It counts as active for this long after its last activity.",
+        unit="duration",
+        example="10min",
+    )
+    on_error: str = option(
+        "active",
+        help='When it cannot answer: "active" keeps the machine awake, "ignore" goes on without it.',
+        choices=("active", "ignore"),
+        example="ignore",
+    )
+    error_limit: float = option(
+        0.0,
+        help="After failing for this long it is ignored, loudly; 0 means never.",
+        unit="duration",
+        example="1h",
+    )
+    time_limit: float = option(
+        5.0, help="An answer that takes longer is a failure.", unit="duration", example="5s", check=_positive
+    )
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Combines monitors: they count only through the rule. Give one of the two lists."""
+
+    all_of: tuple[str, ...] = option(
+        (),
+        help="Monitors that must all be active for the rule to keep the machine awake.",
+        example='["load", "ssh"]',
+    )
+    any_of: tuple[str, ...] = option(
+        (),
+        help="Monitors of which one active is enough for the rule to keep the machine awake.",
+        example='["nfs", "smb"]',
+    )
+
+
+@dataclass(frozen=True)
+class Acting:
+    """Options that every action has."""
+
+    type: str = option(
+        "", help="What kind of action it is; without it, the name of the section.", example="units"
+    )
+
+
+@dataclass(frozen=True)
+class MonitorConfig:
+    """One monitor: its ``options`` are an instance of its type's ``Options``; the rest is the daemon's."""
+
+    name: str
+    type: str
+    options: Any
+    hold: float = 0.0
+    on_error: str = "active"
+    error_limit: float = 0.0
+    time_limit: float = 5.0
+
+
+@dataclass(frozen=True)
+class RuleConfig:
+    """One rule; exactly one of the lists has members."""
+
+    name: str
+    all_of: tuple[str, ...] = ()
+    any_of: tuple[str, ...] = ()
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The monitors that count only through this rule."""
+        return self.all_of or self.any_of
+
+
+@dataclass(frozen=True)
+class ActionConfig:
+    """One action: its ``options`` are an instance of its type's ``Options``."""
+
+    name: str
+    type: str
+    options: Any
+
+
+@dataclass(frozen=True)
+class Config:
+    """A configuration without faults.
+
+    :param stages: the enabled ones, in order of ``after``.
+    :param monitors: the enabled ones.
+    :param actions: those that a stage names or a section configures.
+    :param origins: key path ("stage.ease.after") to "file:line" or "default".
+    :param notes: worth saying at start, and harmless: an action that no stage uses, a file in ``conf.d`` that is not read.
+    :param files: the files that were read, in order.
+    """
+
+    settings: Settings = field(default_factory=Settings)
+    stages: tuple[Stage, ...] = ()
+    monitors: Mapping[str, MonitorConfig] = field(default_factory=dict)
+    rules: Mapping[str, RuleConfig] = field(default_factory=dict)
+    actions: Mapping[str, ActionConfig] = field(default_factory=dict)
+    origins: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[Problem, ...] = ()
+    files: tuple[str, ...] = ()
+
+    @property
+    def mode(self) -> str:
+        """``watch`` or ``act``."""
+        return self.settings.mode

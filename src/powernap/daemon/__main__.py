@@ -1,0 +1,7 @@
+"""``python -m powernap.daemon``."""
+
+import sys
+
+from powernap.daemon.main import main
+
+sys.exit(main())

@@ -1,0 +1,48 @@
+"""The asyncio loop as the ears of all event sources; counts what wakes us."""
+
+from __future__ import annotations
+
+import asyncio
+import select
+from collections.abc import Callable
+
+
+class LoopEars:
+    """Ears (host/ears.py) on the running loop.
+
+    :ivar wakeups: call-backs so far, for ``status`` and the bench.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.wakeups = 0
+        self.priority: dict[int, select.epoll] = {}
+
+    def listen(self, fd: int, heard: Callable[[], None], *, priority: bool = False) -> None:
+        """Call ``heard`` when ``fd`` is readable, or raises ``EPOLLPRI``."""
+        self.ignore(fd)
+        if not priority:
+            self.loop.add_reader(fd, self._count, heard)
+            return
+        # asyncio knows no EPOLLPRI: an epoll of its own that becomes readable stands in for the descriptor.
+        inner = select.epoll()
+        inner.register(fd, select.EPOLLPRI)
+        self.priority[fd] = inner
+        self.loop.add_reader(inner.fileno(), self._count, lambda: (inner.poll(0), heard()))
+
+    def _count(self, heard: Callable[[], object]) -> None:
+        self.wakeups += 1
+        heard()
+
+    def ignore(self, fd: int) -> None:
+        """Stop listening; unknown descriptors are ignored."""
+        inner = self.priority.pop(fd, None)
+        if inner is None:
+            self.loop.remove_reader(fd)
+            return
+        self.loop.remove_reader(inner.fileno())
+        inner.close()
+
+    def later(self, delay: float, do: Callable[[], None]) -> None:
+        """Call ``do`` once after ``delay`` seconds."""
+        self.loop.call_later(delay, self._count, do)

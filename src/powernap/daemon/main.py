@@ -1,0 +1,214 @@
+"""``powernapd``: from the command line to a running node, and back to a machine that is as it was."""
+
+from __future__ import annotations
+
+import sys
+
+# asyncio works without ssl and then weighs 4.1 MiB less; the daemon speaks to no network (research/overhead.md section 8).
+sys.modules.setdefault("ssl", None)  # type: ignore[arg-type]
+
+import argparse  # noqa: E402
+import asyncio  # noqa: E402
+import os  # noqa: E402
+import signal  # noqa: E402
+from collections.abc import Callable  # noqa: E402
+from dataclasses import dataclass  # noqa: E402
+from typing import Any  # noqa: E402
+
+from powernap import __version__, monitors  # noqa: E402
+from powernap.config.kinds import MONITORS  # noqa: E402
+from powernap.config.load import load  # noqa: E402
+from powernap.config.model import Config  # noqa: E402
+from powernap.config.problems import ConfigErrors  # noqa: E402
+from powernap.core import events as ev  # noqa: E402
+from powernap.daemon.control import ControlSocket  # noqa: E402
+from powernap.daemon.hands import Hands  # noqa: E402
+from powernap.daemon.history import History  # noqa: E402
+from powernap.daemon.loop_ears import LoopEars  # noqa: E402
+from powernap.daemon.node import Node  # noqa: E402
+from powernap.daemon.requests import Requests  # noqa: E402
+from powernap.host.host import Host  # noqa: E402
+from powernap.host.journal import WARNING, Journal  # noqa: E402
+from powernap.host.knobs import MachineKnobs  # noqa: E402
+from powernap.host.ledger import Ledger, boot_id  # noqa: E402
+from powernap.host.ledger_file import LedgerBusyError, LedgerFile  # noqa: E402
+from powernap.host.notify import notify  # noqa: E402
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the daemon keeps its things.
+
+    :param runtime: the ledger and the control socket; on a tmpfs.
+    :param state: the history; empty for none.
+    """
+
+    runtime: str = "/run/powernap"
+    state: str = "/var/lib/powernap"
+
+    @property
+    def ledger(self) -> str:
+        """The undo ledger."""
+        return f"{self.runtime}/ledger.jsonl"
+
+    @property
+    def socket(self) -> str:
+        """The control socket."""
+        return f"{self.runtime}/control"
+
+    @property
+    def history(self) -> str:
+        """The history."""
+        return f"{self.state}/history.jsonl" if self.state else ""
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="powernapd",
+        description="Watches for activity, takes the machine down its ladder of power stages when nobody needs it, and back up.",
+    )
+    parser.add_argument(
+        "--config",
+        metavar="PATH",
+        help="a file, or a directory with powernap.toml and conf.d (default /etc/powernap)",
+    )
+    parser.add_argument(
+        "--runtime",
+        metavar="DIR",
+        default=Places.runtime,
+        help="for the ledger and the socket (default %(default)s)",
+    )
+    parser.add_argument(
+        "--state", metavar="DIR", default=Places.state, help="for the history (default %(default)s)"
+    )
+    parser.add_argument("--version", action="version", version=f"powernapd {__version__}")
+    return parser
+
+
+def main(given: list[str] | None = None) -> int:
+    """The entry point: 0 stopped as asked, 2 the configuration has faults, 3 not permitted or already running."""
+    args = arguments().parse_args(given)
+    paths = [args.config] if args.config else []
+    journal = Journal()
+    try:
+        config = load(*paths)
+    except ConfigErrors as error:
+        for problem in error.problems:
+            journal.log(str(problem), WARNING)
+        journal.log("the configuration has faults: powernapd does not start, and nothing is changed", WARNING)
+        return 2
+    places = Places(args.runtime, args.state)
+    try:
+        make_places(places)
+        ledger = open_ledger(places) if os.geteuid() == 0 else None
+    except LedgerBusyError as error:
+        journal.log(f"{error}; is powernapd running already?", WARNING)
+        return 3
+    except OSError as error:
+        journal.log(
+            f"{error.filename or places.runtime}: {error.strerror}; powernapd needs root, or --runtime and --state",
+            WARNING,
+        )
+        return 3
+    return asyncio.run(serve(config, paths, places, ledger, journal))
+
+
+def make_places(places: Places) -> None:
+    """The directories; anybody may reach the socket, the ledger itself is 0600."""
+    os.makedirs(places.runtime, mode=0o755, exist_ok=True)
+    if places.state:
+        os.makedirs(places.state, mode=0o755, exist_ok=True)
+
+
+def open_ledger(places: Places) -> Ledger:
+    """The ledger, locked. Raises ``LedgerBusyError`` or ``OSError``."""
+    host = Host()
+    return Ledger(LedgerFile(places.ledger), MachineKnobs(host.files), host.clock, boot_id(host.files))
+
+
+async def serve(
+    config: Config,
+    paths: list[str],
+    places: Places,
+    ledger: Ledger | None,
+    journal: Journal,
+    *,
+    until: asyncio.Event | None = None,
+    began: Callable[[Node], Any] = lambda _node: None,
+) -> int:
+    """Run until asked to stop; put everything back.
+
+    :param ledger: ``None`` where nothing may be changed (not root).
+    :param until: set by whoever else may end it (``powernap try --for``).
+    """
+    loop = asyncio.get_running_loop()
+    done = until or asyncio.Event()
+    host = Host(ears=LoopEars(loop))
+    hands = Hands(host, ledger, config.actions, config.settings.action_time_limit)
+    node = Node(host, config, hands, find, journal, History(places.history, config.settings.history))
+    undone = await hands.restore()
+    requests = Requests(node, lambda: reload(node, paths))
+    control = ControlSocket(places.socket, requests.answer)
+    await control.listen()
+    for number, act in signals(node, done, paths).items():
+        loop.add_signal_handler(number, act)
+    began(node)
+    node.begin()
+    node.tell("started", detail=f"{__version__} began, mode {config.mode}")
+    say_leftovers(node, undone)
+    await done.wait()
+    await node.stop()
+    node.tell("stopped")
+    node.history.flush()
+    await control.close()
+    journal.close()
+    return 0
+
+
+def find(kind: str) -> monitors.MonitorModule:
+    """The module of a monitor's type, also one that another package brings."""
+    module: monitors.MonitorModule = MONITORS.module(kind)
+    return module
+
+
+def say_leftovers(node: Node, undone: tuple[tuple[ev.Failure, ...], tuple[str, ...]]) -> None:
+    """What an earlier life left changed, and could not be put back now."""
+    failed, kept = undone
+    for failure in failed:
+        node.tell("restore-failed", detail=f"{failure.action}: {failure.reason}")
+    for foreign in kept:
+        node.tell("kept-foreign", detail=foreign)
+
+
+def signals(node: Node, done: asyncio.Event, paths: list[str]) -> dict[int, Callable[[], None]]:
+    """TERM and INT stop; HUP loads the configuration again; USR1 and USR2 nap and wake, as PowerNap 2.x's did."""
+    now = node.host.clock.boottime
+    return {
+        signal.SIGTERM: done.set,
+        signal.SIGINT: done.set,
+        signal.SIGHUP: lambda: (reload(node, paths), None)[1],
+        signal.SIGUSR1: lambda: node.feed(ev.NapAsked(now(), "SIGUSR1")),
+        signal.SIGUSR2: lambda: node.feed(ev.WakeAsked(now(), "SIGUSR2")),
+    }
+
+
+def reload(node: Node, paths: list[str]) -> list[str]:
+    """Load the configuration again: its faults (then nothing has changed), or none."""
+    notify("RELOADING=1")
+    try:
+        config = load(*paths)
+    except ConfigErrors as error:
+        faults = [str(problem) for problem in error.problems]
+        node.tell(
+            "reload-refused", detail=faults[0] + (f" (and {len(faults) - 1} more)" if len(faults) > 1 else "")
+        )
+        notify("READY=1")
+        return faults
+    node.reload(config)
+    notify("READY=1")
+    return []
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,176 @@
+"""What a client may ask: one function per ``op``, in one table. The protocol is in control.py."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+from powernap.core import events as ev
+from powernap.core.machine import Phase
+from powernap.core.verdict import Lease
+from powernap.daemon import facts
+from powernap.daemon.control import Client, RefusedError
+from powernap.daemon.node import Node
+
+REFRESH_MIN = 1.0
+"""Seconds: however many ask ``why``, the monitors are looked at no more often for it."""
+TEXT_MAX = 200
+"""Characters of a reason or name that somebody else chose."""
+LEASES_PER_USER = 64
+
+
+class Requests:
+    """Answers the control socket on behalf of one node.
+
+    :param reload: loads the configuration again; answers with its faults, empty when it holds now.
+    """
+
+    def __init__(self, node: Node, reload: Callable[[], list[str]]) -> None:
+        self.node, self.reload = node, reload
+        self.refreshed = float("-inf")
+        self.leases = itertools.count(1)
+
+    def answer(self, client: Client, request: dict[str, Any]) -> dict[str, Any] | None:
+        """One request. Raises ``RefusedError``."""
+        op = request.get("op")
+        known = OPERATIONS.get(op) if isinstance(op, str) else None
+        if known is None:
+            raise RefusedError(
+                f"there is no operation {text(op)!r}", f"the operations are {', '.join(OPERATIONS)}"
+            )
+        acting, serve = known
+        if acting and (client.peer is None or not client.peer.may_act):
+            raise RefusedError(
+                f"user {client.peer.name if client.peer else '?'} may not {op}",
+                "use sudo, or join the group powernap",
+                code=3,
+            )
+        return serve(self, client, request)
+
+    # ------------------------------------------------------------ reading
+
+    def status(self, _client: Client, request: dict[str, Any]) -> dict[str, Any]:
+        """Everything."""
+        self._refresh(request)
+        return {"ok": True, **facts.status(self.node)}
+
+    def why(self, _client: Client, request: dict[str, Any]) -> dict[str, Any]:
+        """What keeps it awake."""
+        self._refresh(request)
+        return {"ok": True, **facts.why(self.node)}
+
+    def _refresh(self, request: dict[str, Any]) -> None:
+        """The monitors have been deaf since they last heard something: an answer to a person is made of a fresh look."""
+        now = self.node.host.clock.boottime()
+        if request.get("refresh", True) and now >= self.refreshed + REFRESH_MIN:
+            self.refreshed = now
+            self.node.lookout.look(0, eventless=False)
+
+    def history(self, _client: Client, request: dict[str, Any]) -> dict[str, Any]:
+        """The latest entries, oldest first."""
+        count = request.get("count", 50)
+        if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+            raise RefusedError("count is a number above 0")
+        return {"ok": True, "version": facts.VERSION, "entries": list(self.node.history.entries)[-count:]}
+
+    def events(self, client: Client, _request: dict[str, Any]) -> dict[str, Any]:
+        """The flight recorder: what the core was told, for a bug report and for ``replay``."""
+        if client.peer is None or not client.peer.may_act:
+            raise RefusedError(
+                "the recorded events name users and addresses", "use sudo, or join the group powernap", code=3
+            )
+        return {"ok": True, "version": facts.VERSION, "events": list(self.node.recorded)}
+
+    def watch(self, client: Client, _request: dict[str, Any]) -> None:
+        """Everything that happens from now on, a line each."""
+        client.send({"ok": True, "version": facts.VERSION, "event": "watching"})
+        self.node.told.append(client.send)
+        client.closing.append(lambda: self.node.told.remove(client.send))
+
+    # ------------------------------------------------------------ acting
+
+    def nap(self, client: Client, request: dict[str, Any]) -> dict[str, Any]:
+        """Down the ladder now, unless somebody is there."""
+        stage = text(request.get("stage", ""))
+        if self.node.settings.index(stage) is None and stage:
+            names = ", ".join(s.name for s in self.node.settings.stages) or "none"
+            raise RefusedError(f'the ladder has no stage "{stage}"', f"its stages are: {names}")
+        if not self.node.settings.stages:
+            raise RefusedError("the ladder has no stages", "add a [[stage]] to powernap.toml")
+        self.node.lookout.look(0, eventless=False)
+        blockers = self.node.blockers()
+        if blockers:
+            reasons = "; ".join(f"{b.name}: {b.reason}" for b in blockers)
+            raise RefusedError(f"it is in use: {reasons}", "`powernap why` tells more", code=1)
+        if self.node.state.phase is Phase.HALTED:
+            raise RefusedError(
+                "a sleep-wake loop was detected", "look at `powernap history`, then `powernap wake`", code=1
+            )
+        self.node.feed(ev.NapAsked(self.node.host.clock.boottime(), who(client), stage))
+        return {"ok": True, "version": facts.VERSION, "phase": self.node.state.phase.value}
+
+    def wake(self, client: Client, _request: dict[str, Any]) -> dict[str, Any]:
+        """Everything back now."""
+        self.node.feed(ev.WakeAsked(self.node.host.clock.boottime(), who(client)))
+        return {"ok": True, "version": facts.VERSION, "phase": self.node.state.phase.value}
+
+    def hold(self, client: Client, request: dict[str, Any]) -> dict[str, Any]:
+        """A lease that lasts as long as this connection, or, with ``for_s``, as long as it says, whichever ends first."""
+        why, length = text(request.get("why", "")), request.get("for_s")
+        if not why:
+            raise RefusedError("a lease needs a reason", "say why")
+        if length is not None and (
+            isinstance(length, bool) or not isinstance(length, int | float) or not 0 < length < 1e9
+        ):
+            raise RefusedError("for_s is a number of seconds above 0")
+        holder = who(client)
+        if sum(1 for lease in self.node.state.leases.values() if lease.who == holder) >= LEASES_PER_USER:
+            raise RefusedError(f"{holder} holds {LEASES_PER_USER} leases already", "end some", code=3)
+        now = self.node.host.clock.boottime()
+        name = f"lease-{next(self.leases)}"
+        self.node.feed(
+            ev.LeaseTaken(now, Lease(name, holder, why, now, None if length is None else now + length))
+        )
+        self.node.tell("lease-taken", detail=f"{holder}: {why}")
+        client.closing.append(lambda: self._end(name, f"{holder}: {why}"))
+        return {"ok": True, "version": facts.VERSION, "lease": name}
+
+    def _end(self, name: str, detail: str) -> None:
+        self.node.feed(ev.LeaseEnded(self.node.host.clock.boottime(), name))
+        self.node.tell("lease-ended", detail=detail)
+
+    def reload_config(self, _client: Client, _request: dict[str, Any]) -> dict[str, Any]:
+        """The configuration again; a faulty one changes nothing."""
+        faults = self.reload()
+        if faults:
+            raise RefusedError(
+                "the new configuration has faults; the old one goes on:\n" + "\n".join(faults),
+                "correct them and try again",
+            )
+        return {"ok": True, "version": facts.VERSION}
+
+
+def who(client: Client) -> str:
+    """The user, as a name."""
+    return client.peer.name if client.peer else "?"
+
+
+def text(value: Any) -> str:
+    """What somebody else wrote, fit for a log line: short, and without control characters."""
+    return "".join(c if c.isprintable() else "?" for c in str(value)[:TEXT_MAX])
+
+
+Serve = Callable[[Requests, Client, dict[str, Any]], dict[str, Any] | None]
+OPERATIONS: dict[str, tuple[bool, Serve]] = {
+    "status": (False, Requests.status),
+    "why": (False, Requests.why),
+    "history": (False, Requests.history),
+    "events": (False, Requests.events),
+    "watch": (False, Requests.watch),
+    "nap": (True, Requests.nap),
+    "wake": (True, Requests.wake),
+    "hold": (True, Requests.hold),
+    "reload": (True, Requests.reload_config),
+}
+"""``op`` -> (needs the right to act, what serves it)."""

@@ -1,0 +1,38 @@
+"""From the configuration to what decisions depend on, and to the monitors that can work on this machine."""
+
+from __future__ import annotations
+
+from powernap.config.model import Config, MonitorConfig
+from powernap.core.ladder import MonitorRule, Rule, Settings, Stage
+
+
+def of_monitor(config: MonitorConfig, *, events: bool) -> MonitorRule:
+    """How the readings of one monitor are taken."""
+    return MonitorRule(events, config.hold, config.on_error == "active", config.error_limit)
+
+
+def settings_of(config: Config, events: dict[str, bool]) -> Settings:
+    """The core's settings.
+
+    :param events: for each monitor that is watched, whether an event tells of its activity.
+    """
+    given = config.settings
+    stages = tuple(
+        Stage(
+            stage.name, stage.after, stage.actions, stage.warn, None if stage.sleep == "none" else stage.sleep
+        )
+        for stage in config.stages
+    )
+    return Settings(
+        stages=stages,
+        monitors=tuple(
+            (name, of_monitor(config.monitors[name], events=told)) for name, told in events.items()
+        ),
+        rules=tuple(Rule(rule.name, rule.members, bool(rule.all_of)) for rule in config.rules.values()),
+        acting=config.mode == "act",
+        min_awake=given.min_awake,
+        restore_within=given.restore_within,
+        loop_limit=given.loop_limit,
+        loop_window=given.loop_window,
+        action_budget=given.action_budget,
+    )

@@ -1,0 +1,59 @@
+"""History entries as sentences: the journal, ``powernap history`` and the live view say the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from powernap.core.units import show_duration
+
+SENTENCES = {
+    "entered": "nobody needs this machine: entered stage {stage}",
+    "left": "put everything back after {length} in stage {stage}",
+    "activity": "coming back: {because}",
+    "refused": "asked to nap, staying awake: {detail}{because}",
+    "warned": "users were told that stage {stage} comes in {detail}",
+    "unwarned": "users were told that stage {stage} does not come",
+    "apply-failed": "stage {stage}: {detail}; going on without it",
+    "action-spent": "stage {stage}: {detail} failed too often; leaving it out until the configuration is loaded again",
+    "restore-failed": "could not put back {detail}; trying again",
+    "kept-foreign": "left alone, since somebody else changed it meanwhile: {detail}",
+    "sleep-failed": "stage {stage}: {detail}; staying up",
+    "resumed": "back after {detail} of sleep",
+    "woken": "{detail} asked to come back",
+    "loop": "sleep-wake loop, {detail}: doing nothing more until `powernap wake`",
+    "reloaded": "configuration loaded: {detail}",
+    "reload-refused": "the new configuration has faults, keeping the old one: {detail}",
+    "monitor-failed": "monitor {detail}; it counts as its on_error says",
+    "monitor-recovered": "monitor answers again: {detail}",
+    "undone": "put back what an earlier life left: {detail}",
+    "started": "powernapd {detail}",
+    "stopped": "powernapd stopped; everything is as it was",
+    "lease-taken": "{detail}; staying awake",
+    "lease-ended": "{detail} no longer needs the machine",
+}
+
+
+def because(entry: dict[str, Any]) -> str:
+    """Who or what, from an entry's blockers."""
+    return "; ".join(
+        f"{b['name']}: {b['reason']}" if b["reason"] else str(b["name"]) for b in entry.get("because", [])
+    )
+
+
+def sentence(entry: dict[str, Any]) -> str:
+    """One entry as a sentence without a full stop; an unknown kind is shown as it is."""
+    template = SENTENCES.get(entry.get("event", ""), "{event} {stage} {detail}")
+    reasons = because(entry)
+    if entry.get("event") == "activity" and not reasons:
+        reasons = "asked to"
+    if entry.get("event") == "refused" and reasons:
+        reasons = f" ({reasons})"
+    length = show_duration(entry["seconds"]) if "seconds" in entry else "a while"
+    words = template.format(
+        event=entry.get("event", ""),
+        stage=entry.get("stage", ""),
+        detail=entry.get("detail", ""),
+        because=reasons,
+        length=length,
+    ).strip()
+    return f"watching only, would have: {words}" if entry.get("watching") else words

@@ -1,0 +1,358 @@
+"""The undo ledger: every value is written down before it is changed, and put back only where it is still ours.
+
+Owns *when* a knob is read, journalled, written, verified and restored, the same for all actions. Knows nothing of what the knobs
+are (knobs.py) nor of the file's bytes (ledger_file.py).
+
+Records: ``begin`` before a write, ``done`` after its read-back (for collateral: when the action has settled), ``ours`` before a
+restore disturbs collateral again, ``old`` when an earlier change hands its original to a later one, ``undone`` when there is
+nothing left to put back. Killed between any two of them, a restore by anybody who reads the file does the right thing:
+
+=====================  ==========================================================================================
+the value is           what restore does
+=====================  ==========================================================================================
+what it was            nothing (``already``)
+what we wrote          puts the original back, reads it again (``restored``; ``failed`` keeps the entry for a retry)
+anything else          keeps it and says so (``foreign``): another owner wins
+not there              keeps the entry until it returns or is forgotten (``gone``)
+=====================  ==========================================================================================
+
+Entries go strictly backwards. Collateral is judged before the first of them, because restoring what disturbed it disturbs it again
+(``smt/control`` = ``on`` revives every processor, a governor comes back with default tunables).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
+
+from powernap.host.files import text
+from powernap.host.knobs import Change, same
+from powernap.host.ledger_entry import Entry, Record, Result, knob_of, records_of, replay, result
+
+if TYPE_CHECKING:
+    from powernap.host.clock import Clock
+    from powernap.host.files import Files
+    from powernap.host.knobs import Knobs
+
+ABSENT = {errno.ENOENT, errno.ENODEV, errno.ENXIO}
+ROOM = 65536
+"""Bytes of records about undone entries that are borne while others are live."""
+
+
+class ApplyError(Exception):
+    """One change could not be made as asked; it has been undone, and so has nothing else."""
+
+    def __init__(self, change: Change, why: str) -> None:
+        super().__init__(f"{change.target}: {why}")
+        self.change, self.why = change, why
+
+
+class StoppedError(Exception):
+    """Somebody needed the machine while an action was being applied."""
+
+
+class Paper(Protocol):
+    """Where records are kept."""
+
+    def load(self) -> tuple[list[Record], list[str]]:
+        """Every whole record, and what is damaged."""
+        ...
+
+    def append(self, record: Record) -> None:
+        """Keep a record; ``OSError`` when it cannot be."""
+        ...
+
+    def clear(self) -> None:
+        """Forget all."""
+        ...
+
+    def rewrite(self, records: list[Record]) -> None:
+        """Keep only these."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Bytes used."""
+        ...
+
+
+def boot_id(files: Files) -> str:
+    """The kernel's name for this boot (random(4)); empty where it has none."""
+    return text(files, "/proc/sys/kernel/random/boot_id")
+
+
+class Ledger:
+    """The open ledger. Its methods may be called from several threads, one action in each.
+
+    :param paper: a :class:`powernap.host.ledger_file.LedgerFile`, which holds the lock.
+    :param boot: this boot's id; entries of another one that are not durable are dropped (``dropped``).
+    """
+
+    def __init__(self, paper: Paper, knobs: Knobs, clock: Clock, boot: str) -> None:
+        self._paper, self._knobs, self._clock, self._boot = paper, knobs, clock, boot
+        self._lock = threading.Lock()
+        records, self.damage = paper.load()
+        self._next = 1 + max((int(record["seq"]) for record in records if "seq" in record), default=0)
+        self._live = replay(records)
+        self._stacks: dict[tuple[str, ...], list[int]] = {}
+        for entry in self._live.values():
+            self._stacks.setdefault(entry.knob, []).append(entry.seq)
+        stale = [entry for entry in self._live.values() if entry.boot != boot and not entry.change.durable]
+        self.dropped = [
+            self._close(entry, "rebooted", "the value did not outlive the boot") for entry in stale
+        ]
+        self.tidy()
+
+    # --- looking
+
+    def live(self, action: str | None = None, stage: str | None = None) -> list[Entry]:
+        """What is changed now, newest first."""
+        with self._lock:
+            found = list(reversed(self._live.values()))
+        return [each for each in found if action in (None, each.action) and stage in (None, each.stage)]
+
+    def actions(self) -> list[str]:
+        """Actions with something to put back, the one applied last first."""
+        return list(dict.fromkeys(entry.action for entry in self.live()))
+
+    # --- applying
+
+    def perform(
+        self, action: str, stage: str, plan: Iterable[Change], stop: threading.Event | None = None
+    ) -> int:
+        """Apply a whole plan; how many values were changed. When a step fails, all of this action's are put back.
+
+        :param stop: once it is set the next step is not begun, and the action is put back.
+        :raises StoppedError: it was stopped. :raises ApplyError: a change was refused; any error of the plan itself passes through.
+            All of them after the restore.
+        """
+        changed = 0
+        try:
+            for change in plan:
+                changed += self.apply(change, action, stage)
+                if stop and stop.is_set():
+                    raise StoppedError(f"{action} was stopped on the way and has been put back")
+        except BaseException:
+            self.restore(action, stage)
+            raise
+        self.settle(action)
+        return changed
+
+    def apply(self, change: Change, action: str, stage: str) -> bool:
+        """Journal, write, read back. ``False``: it is so already, or it is collateral; nothing was written.
+
+        :raises ApplyError: it could not be read, journalled or written, or reads back otherwise. It has been put back.
+        """
+        if self._known(change, action):
+            return False
+        try:
+            old = "false" if change.kind == "hook" else self._knobs.read(change)
+        except OSError as error:
+            raise ApplyError(change, f"cannot be read ({_why(error)}), so it is not changed") from error
+        if change.new is not None and same(change.form, old, change.new):
+            return False
+        entry = self._begin(change, action, stage, old)
+        if change.new is None:
+            return False
+        self._write(entry, change.new)
+        return True
+
+    def settle(self, action: str) -> None:
+        """Record the action's collateral as its changes have left it. Call after the last of them."""
+        for entry in self.live(action):
+            if entry.change.new is None and not entry.done:
+                try:
+                    now: str | None = self._knobs.read(entry.change)
+                except OSError:
+                    now = None
+                self._note(entry, {"rec": "done", "applied": now}, replace(entry, done=True, applied=now))
+
+    # --- restoring
+
+    def restore(self, action: str | None = None, stage: str | None = None) -> list[Result]:
+        """Put back, backwards: everything, or what an action or a stage changed. May be killed anywhere and called again."""
+        results = [result for entry in self.live(action, stage) if (result := self._judge(entry))]
+        # read again: what was judged has changed, or gone
+        for entry in self.live(action, stage):
+            # a directory that we made takes its files with it, and their entries
+            if self._is_live(entry.seq):
+                results += self._put_back(entry)
+        self.tidy()
+        return [each for each in results if not each.left or self._is_live(each.seq)]
+
+    def forget(self, target: str) -> list[Result]:
+        """Drop what is known of a target that will not return; its value stays as it is."""
+        found = [entry for entry in self.live() if entry.change.target == target]
+        results = [self._close(entry, "forgotten", "left as it is, by request") for entry in found]
+        self.tidy()
+        return results
+
+    def tidy(self) -> None:
+        """Give back the file's room: empty when nothing is live, else only what is live once that is worth it."""
+        with self._lock:
+            try:
+                if not self._live:
+                    self._paper.clear()
+                elif self._paper.size > ROOM and self._paper.size > 1024 * len(self._live):
+                    self._paper.rewrite(
+                        [record for entry in self._live.values() for record in records_of(entry)]
+                    )
+            except OSError:
+                pass  # a full disk: undone entries are harmless, they are found "already" restored
+
+    # --- one entry
+
+    def _known(self, change: Change, action: str) -> bool:
+        """Already in the ledger, and nothing to add: the first original wins, a hook is called once."""
+        if change.kind == "hook":
+            return bool(self._stack(change))
+        return change.new is None and any(
+            each.change.new is None and each.action == action for each in self._stack(change)
+        )
+
+    def _stack(self, change: Change) -> list[Entry]:
+        """The live entries of one knob, the oldest first."""
+        with self._lock:
+            return [self._live[seq] for seq in self._stacks.get(knob_of(change), [])]
+
+    def _begin(self, change: Change, action: str, stage: str, old: str) -> Entry:
+        with self._lock:
+            entry = Entry(
+                self._next, action, stage, change, old, self._boot, self._clock.wall(), self._clock.boottime()
+            )
+            try:
+                self._paper.append(records_of(entry)[0])
+            except OSError as error:
+                raise ApplyError(
+                    change, f"the ledger cannot be written ({_why(error)}), so it is not changed"
+                ) from error
+            self._next += 1
+            self._live[entry.seq] = entry
+            self._stacks.setdefault(entry.knob, []).append(entry.seq)
+        return entry
+
+    def _write(self, entry: Entry, new: str) -> None:
+        change = entry.change
+        try:
+            self._knobs.write(change, new)
+            applied = new if change.kind == "hook" else self._knobs.read(change)
+        except OSError as error:
+            self._take_back(entry)
+            raise ApplyError(
+                change, f'"{new}" was refused ({_why(error)}); it stays "{entry.old}"'
+            ) from error
+        if not same(change.form, applied, new):
+            self._take_back(replace(entry, done=True, applied=applied))
+            raise ApplyError(
+                change, f'"{new}" was written and "{applied}" is there; put back to "{entry.old}"'
+            )
+        self._note(entry, {"rec": "done", "applied": applied}, replace(entry, done=True, applied=applied))
+
+    def _take_back(self, entry: Entry) -> None:
+        """Undo a write that did not do what was asked; where that fails too, the entry stays for a later restore."""
+        if entry.applied is not None:
+            self._note(entry, {"rec": "done", "applied": entry.applied}, entry)
+        self._put_back(entry)
+
+    def _judge(self, entry: Entry) -> Result | None:
+        """Collateral, before anything is restored: is the value the one that we left? A foreign one is closed here."""
+        if entry.change.new is not None or entry.ours or not self._is_live(entry.seq):
+            return None
+        try:
+            now = self._knobs.read(entry.change)
+        except OSError:
+            now = None
+        # not settled (killed on the way), or not there when it settled: who changed it cannot be told, the original is right
+        unknown = not entry.done or entry.applied is None or now is None
+        if unknown or any(
+            same(entry.change.form, now or "", known) for known in (entry.old, entry.applied or "")
+        ):
+            self._note(entry, {"rec": "ours"}, replace(entry, ours=True))
+            return None
+        return self._foreign(entry, now or "")
+
+    def _put_back(self, entry: Entry) -> list[Result]:
+        """One entry: the original, unless a later change stands on it or somebody else does."""
+        above = self._above(entry)
+        if above:
+            self._note(above, {"rec": "old", "old": entry.old}, replace(above, old=entry.old))
+            return [
+                self._close(entry, "handed", f"{above.action} changed it later and puts back the original")
+            ]
+        try:
+            return self._restore(entry)
+        except OSError as error:
+            outcome = "gone" if error.errno in ABSENT else "failed"
+            what = "is not there now" if outcome == "gone" else "could not be put back"
+            return [result(entry, outcome, f"{what} ({_why(error)}); kept in the ledger")]
+
+    def _restore(self, entry: Entry) -> list[Result]:
+        change, old = entry.change, entry.old
+        if change.kind != "hook":
+            now = self._knobs.read(change)
+            if same(change.form, now, old):
+                return [*self._went_along(entry), self._close(entry, "already", f'is "{old}" again')]
+            ours = [known for known in (entry.applied, change.new) if known is not None]
+            if change.new is not None and not any(same(change.form, now, known) for known in ours):
+                return [self._foreign(entry, now)]
+        self._knobs.write(change, old)
+        if change.kind != "hook":
+            now = self._knobs.read(change)
+            if not same(change.form, now, old):
+                return [
+                    result(
+                        entry,
+                        "failed",
+                        f'"{old}" was written back and "{now}" is there; kept in the ledger',
+                        theirs=now,
+                    )
+                ]
+        return [*self._went_along(entry), self._close(entry, "restored", f'put back to "{old}"')]
+
+    def _went_along(self, entry: Entry) -> Iterator[Result]:
+        """Entries of files in a directory that we made and that is no more: there is nothing left of them to restore."""
+        if entry.change.kind == "directory" and entry.old == "absent":
+            for other in self.live():
+                if other.change.target.startswith(entry.change.target + "/"):
+                    yield self._close(other, "already", f"went with {entry.change.target}")
+
+    def _foreign(self, entry: Entry, now: str) -> Result:
+        ours = entry.applied if entry.applied is not None else entry.change.new
+        detail = f'somebody set it to "{now}" (we had "{ours}", before it was "{entry.old}"): left as it is'
+        if not entry.done and entry.change.new is not None:
+            detail += "; or the kernel took our value otherwise just before we were ended"
+        return self._close(entry, "foreign", detail, theirs=now)
+
+    def _above(self, entry: Entry) -> Entry | None:
+        """The next later change of the same knob, where that is still to be undone."""
+        return next((each for each in self._stack(entry.change) if each.seq > entry.seq), None)
+
+    # --- records
+
+    def _is_live(self, seq: int) -> bool:
+        with self._lock:
+            return seq in self._live
+
+    def _close(self, entry: Entry, outcome: str, detail: str, theirs: str | None = None) -> Result:
+        self._note(entry, {"rec": "undone", "result": outcome}, None)
+        return result(entry, outcome, detail, theirs)
+
+    def _note(self, entry: Entry, record: Record, after: Entry | None) -> None:
+        """Record what is so already. A disk too full for it changes nothing: the next restore sees by the values."""
+        with self._lock:
+            if after:
+                self._live[entry.seq] = after
+            elif self._live.pop(entry.seq, None):
+                self._stacks[entry.knob].remove(entry.seq)
+            try:
+                self._paper.append({**record, "seq": entry.seq})
+            except OSError:
+                pass
+
+
+def _why(error: OSError) -> str:
+    return error.strerror or os.strerror(error.errno or 0)
