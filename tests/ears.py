@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 import time
 from collections.abc import Callable
+from typing import Self
 
 
 class EpollEars:
@@ -59,7 +60,7 @@ class EpollEars:
         """Give back the descriptor."""
         self.epoll.close()
 
-    def __enter__(self) -> EpollEars:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

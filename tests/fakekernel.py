@@ -1,4 +1,4 @@
-"""A fake kernel for tests: a directory tree whose attributes validate, clamp, couple, re-format and fail as the real ones do.
+r"""A fake kernel for tests: a directory tree whose attributes validate, clamp, couple, re-format and fail as the real ones do.
 
 Owns the tree, the faults and four machines. It is a ``powernap.host.files.Files``. All its state is on disk below ``root``, so it
 survives the SIGKILL of the process that uses it: open another ``FakeKernel`` on the same root. What attributes do is in
@@ -9,7 +9,7 @@ Use::
     kernel = laptop_like(tmp_path)          # or acpi_server, plain_vm, container
     before = kernel.snapshot()
     kernel.write("/proc/sys/kernel/nmi_watchdog", "0")
-    assert kernel.changes(before) == {"/proc/sys/kernel/nmi_watchdog": ("1\\n", "0\\n"), ...}
+    assert kernel.changes(before) == {"/proc/sys/kernel/nmi_watchdog": ("1\n", "0\n"), ...}
 
 Faults: ``fail(path, errno.EIO, times=1)``, ``fail_write(3, errno.ENOSPC)``, ``vanish(path)``/``reappear(path)``, ``lock(path)``
 (read-only), ``around`` (a call-back before and after each write), ``read_only_mount`` (EROFS).
@@ -24,6 +24,7 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from fakeattributes import (
     CGROUP,
@@ -31,20 +32,21 @@ from fakeattributes import (
     CPUFREQ,
     RULES,
     WORKQUEUE,
+    Show,
+    Store,
     populate,
     refuse,
     renew_governors,
     show_list,
     show_mask,
 )
-
 from powernap.host.files import TreeFiles
 
 VOLATILE = re.compile(r"/proc/\d+(/.*)?|.*/scaling_cur_freq")
 
 
 @functools.cache
-def rules_for(path: str):
+def rules_for(path: str) -> tuple[Show | None, Store | None]:
     """The ``show`` and ``store`` of an attribute, either may be ``None``."""
     for pattern, show, store in RULES:
         if pattern.fullmatch(path):
@@ -62,7 +64,7 @@ class FakeKernel:
         """Called with ``before`` or ``after`` and the path of each write, mkdir and rmdir."""
         self.writes: list[tuple[str, str]] = []
         """What was written, in order, also what was refused."""
-        self._faults: list[list] = []
+        self._faults: list[list[Any]] = []
         self._nth: tuple[int, int] | None = None
 
     # --- Files

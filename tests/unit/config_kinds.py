@@ -11,10 +11,12 @@ from powernap.core.options import option
 
 
 def wrong_port(port: int) -> str | None:
+    """A check."""
     return None if 1 <= port <= 65535 else f"{port} is not a port; write 1 to 65535"
 
 
 def explode(value: str) -> str | None:
+    """A check with a bug."""
     raise RuntimeError("a bug of this check")
 
 
@@ -50,7 +52,7 @@ class Process:
 
     def __post_init__(self) -> None:
         if bool(self.program) == bool(self.regex):
-            raise ValueError('give one of the two; write program = "NAME" or regex = \'PATTERN\'')
+            raise ValueError("give one of the two; write program = \"NAME\" or regex = 'PATTERN'")
 
 
 @dataclass(frozen=True)
@@ -75,13 +77,23 @@ def registry(noun: str, types: dict[str, Any]) -> Kinds:
         found = types[kind]
         if isinstance(found, Exception):
             raise found
-        return SimpleNamespace(Options=found, __doc__=f"The {noun} {kind}.\n\nMore.", EVENTS=True, RISK="safe")
+        return SimpleNamespace(
+            Options=found, __doc__=f"The {noun} {kind}.\n\nMore.", EVENTS=True, RISK="safe"
+        )
 
     return Kinds(noun, lambda: sorted(types), load, f"powernap.tests.{noun}s")
 
 
 MONITORS = registry(
     "monitor",
-    {"tcp": Tcp, "load": Load, "disk": Disk, "process": Process, "sessions": Plain, "crashed": ImportError("no module named foo"), "odd": None},
+    {
+        "tcp": Tcp,
+        "load": Load,
+        "disk": Disk,
+        "process": Process,
+        "sessions": Plain,
+        "crashed": ImportError("no module named foo"),
+        "odd": None,
+    },
 )
 ACTIONS = registry("action", {"cpu-clock": CpuClock, "cpu-park": Plain, "units": Units, "hooks": Plain})

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+
 from fakekernel import acpi_server, laptop_like, plain_vm
 from plans import host_of, napping, probe, remembered, written
-
 from powernap.actions import cpu_clock
 from powernap.core.units import UnitError
 
@@ -15,11 +15,13 @@ POLICY = f"{CPU}/cpufreq/policy0"
 
 @pytest.fixture
 def laptop(tmp_path):
+    """Four policies under intel_pstate."""
     return laptop_like(tmp_path / "machine")
 
 
 @pytest.fixture
 def server(tmp_path):
+    """Two shared policies under acpi-cpufreq, tuned by the admin."""
     return acpi_server(tmp_path / "machine")
 
 
@@ -27,7 +29,11 @@ def test_intel_pstate(laptop):
     """An active driver keeps its governor and gets preference, maximum, percentage, bias and no turbo, in this order."""
     before = laptop.snapshot()
     with napping(laptop, "cpu-clock") as entries:
-        order = [target for target in written(entries) if "policy1" not in target and "policy2" not in target and "policy3" not in target]
+        order = [
+            target
+            for target in written(entries)
+            if "policy1" not in target and "policy2" not in target and "policy3" not in target
+        ]
         assert order == [
             f"{POLICY}/energy_performance_preference",
             f"{POLICY}/scaling_max_freq",
@@ -49,14 +55,21 @@ def test_hidden_preference_is_revealed_and_restored(laptop):
     before = laptop.snapshot()
     with napping(laptop, "cpu-clock") as entries:
         assert written(entries)[f"{POLICY}/scaling_governor"] == "powersave"
-        assert next(each.old for each in entries if each.change.target == f"{POLICY}/energy_performance_preference") == "balance_power"
+        assert (
+            next(
+                each.old
+                for each in entries
+                if each.change.target == f"{POLICY}/energy_performance_preference"
+            )
+            == "balance_power"
+        )
     assert laptop.changes(before) == {}
     laptop.put(f"{POLICY}/scaling_governor", "powersave")
     assert laptop.read(f"{POLICY}/energy_performance_preference") == "balance_power\n"
 
 
 def test_tunables_of_a_governor_come_back(server):
-    """ondemand's settings are the admin's, and a governor that is chosen again starts with its defaults."""
+    """The settings of ondemand are the admin's, and a governor that is chosen again starts with its defaults."""
     before = server.snapshot()
     with napping(server, "cpu-clock") as entries:
         assert f"{CPU}/cpufreq/ondemand/sampling_rate" in remembered(entries)
@@ -106,7 +119,10 @@ def test_firmware_number_that_cannot_be_written_back(server):
     for policy in (0, 2):
         server.add(f"{CPU}/cpufreq/policy{policy}/scaling_driver", "amd-pstate-epp")
         server.add(f"{CPU}/cpufreq/policy{policy}/energy_performance_preference", "178")
-        server.add(f"{CPU}/cpufreq/policy{policy}/energy_performance_available_preferences", "default performance power")
+        server.add(
+            f"{CPU}/cpufreq/policy{policy}/energy_performance_available_preferences",
+            "default performance power",
+        )
     answer = probe(server, "cpu-clock")
     assert answer
     assert "178 could not be written back" in answer.detail
@@ -135,7 +151,9 @@ def test_policy_without_processors_is_skipped(server):
 
 def test_options_leave_alone(laptop):
     """Each part can be left out."""
-    with napping(laptop, "cpu-clock", governor="keep", max="keep", energy_preference=False, boost=False) as entries:
+    with napping(
+        laptop, "cpu-clock", governor="keep", max="keep", energy_preference=False, boost=False
+    ) as entries:
         assert entries == []
 
 
@@ -173,7 +191,16 @@ def test_turbo_that_firmware_switched_off(laptop):
 
 @pytest.mark.parametrize(
     ("value", "kilohertz"),
-    [("lowest", 800), ("keep", None), ("50%", 1800), ("1.2GHz", 1200), ("1200MHz", 1200), ("9GHz", 3600), ("1%", 800), ("900000kHz", 900)],
+    [
+        ("lowest", 800),
+        ("keep", None),
+        ("50%", 1800),
+        ("1.2GHz", 1200),
+        ("1200MHz", 1200),
+        ("9GHz", 3600),
+        ("1%", 800),
+        ("900000kHz", 900),
+    ],
 )
 def test_maximum_as_written(value, kilohertz):
     """A word, a share or a frequency, always within what the processor can."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from fakekernel import FakeKernel
 
+from fakekernel import FakeKernel
 from powernap.actions import kinds
 from powernap.host.conflicts import TOOLS, conflicts, owners, processes
 
@@ -13,6 +13,7 @@ MOUNTS = "cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n"
 
 @pytest.fixture
 def machine(tmp_path):
+    """The machine of these tests."""
     kernel = FakeKernel(tmp_path)
     kernel.add("/proc/mounts", MOUNTS)
     kernel.add("/proc/1/comm", "systemd")
@@ -20,6 +21,7 @@ def machine(tmp_path):
 
 
 def found(machine):
+    """The conflicts in words."""
     return [str(conflict) for conflict in conflicts(machine)]
 
 
@@ -65,7 +67,7 @@ def test_one_shot_tool_is_in_effect_while_enabled(machine):
 
 
 def test_enabled_daemon_that_does_not_run_is_no_conflict(machine):
-    """irqbalance that was stopped moves nothing, enabled or not."""
+    """An irqbalance that was stopped moves nothing, enabled or not."""
     machine.add("/etc/systemd/system/multi-user.target.wants/irqbalance.service", "")
     assert found(machine) == []
 
@@ -81,7 +83,15 @@ def test_owners_are_those_of_the_action(machine):
 @pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
 def test_every_tool_says_what_to_do(tool):
     """Each names what it owns and an advice, and can be found by some trace of it."""
-    later = {"interrupts", "ksm", "disk-spindown", "sata-link", "usb-autosuspend", "pci-runtime", "wake-on-lan"}
+    later = {
+        "interrupts",
+        "ksm",
+        "disk-spindown",
+        "sata-link",
+        "usb-autosuspend",
+        "pci-runtime",
+        "wake-on-lan",
+    }
     assert set(tool.owns) <= {*kinds(), *later}
     assert tool.advice
     assert tool.unit.endswith(".service")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from fakekernel import acpi_server
 
+from fakekernel import acpi_server
 from powernap.host import cpu_guards
 from powernap.host.cpu_guards import OFFLINE, PARKING, Task, describe, parse_task, standing, tasks
 
@@ -19,6 +19,7 @@ def stat(name="cron", flags=4194560, policy=0):
 
 @pytest.fixture
 def machine(tmp_path):
+    """The machine of these tests."""
     kernel = acpi_server(tmp_path)
     kernel.add("/proc/mounts", "cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n")
     kernel.add("/proc/version", "Linux version 6.12.0 #1 SMP PREEMPT_DYNAMIC")
@@ -27,11 +28,13 @@ def machine(tmp_path):
 
 
 def make_deadline(kernel):
+    """A thread under SCHED_DEADLINE."""
     kernel.add("/proc/99/task/99/stat", stat("video", policy=6))
     kernel.add("/proc/99/task/99/status", STATUS)
 
 
 def make_cpusets(kernel):
+    """A slice that an admin gave two processors."""
     kernel.write(f"{GROUPS}/cgroup.subtree_control", "+cpuset")
     kernel.write(f"{GROUPS}/system.slice/cpuset.cpus", "2-3")
 
@@ -45,11 +48,15 @@ CASES = {
     "realtime": (lambda kernel: kernel.add("/sys/kernel/realtime", "1"), "a PREEMPT_RT kernel"),
     "cpusets": (make_cpusets, "system.slice: 2-3"),
     "kubelet-static": (
-        lambda kernel: kernel.add("/var/lib/kubelet/cpu_manager_state", '{"policyName": "static","defaultCpuSet":"0"}'),
+        lambda kernel: kernel.add(
+            "/var/lib/kubelet/cpu_manager_state", '{"policyName": "static","defaultCpuSet":"0"}'
+        ),
         "/var/lib/kubelet/cpu_manager_state says static",
     ),
     "pinned-guests": (
-        lambda kernel: kernel.add("/run/libvirt/qemu/web3.xml", "<cputune><vcpupin vcpu='0' cpuset='2'/></cputune>"),
+        lambda kernel: kernel.add(
+            "/run/libvirt/qemu/web3.xml", "<cputune><vcpupin vcpu='0' cpuset='2'/></cputune>"
+        ),
         "web3",
     ),
     "guests": (lambda kernel: kernel.add("/proc/700/comm", "qemu-system-x86"), "qemu-system-x86"),
@@ -97,7 +104,10 @@ def test_realtime_is_also_seen_by_the_version(machine):
 
 def test_tasks_are_read_from_a_machine(machine):
     """Every thread is seen with where it may run."""
-    assert {(task.name, task.allowed) for task in tasks(machine)} <= {("cron", frozenset(range(4))), ("systemd", frozenset(range(4)))}
+    assert {(task.name, task.allowed) for task in tasks(machine)} <= {
+        ("cron", frozenset(range(4))),
+        ("systemd", frozenset(range(4))),
+    }
 
 
 def test_thread_with_a_wild_name_is_parsed():

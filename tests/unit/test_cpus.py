@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from fakekernel import FakeKernel, laptop_like
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fakekernel import FakeKernel, laptop_like
 from powernap.host.cpus import (
     CPU,
     Topology,
@@ -71,7 +71,8 @@ def test_list_is_as_the_kernel_prints_it():
 
 
 @pytest.mark.parametrize(
-    ("text", "cpus"), [("ff,00000003", {0, 1, *range(32, 40)}), ("3", {0, 1}), ("00,00000000", set()), ("1,0", {32})]
+    ("text", "cpus"),
+    [("ff,00000003", {0, 1, *range(32, 40)}), ("3", {0, 1}), ("00,00000000", set()), ("1,0", {32})],
 )
 def test_masks_of_the_kernel(text, cpus):
     """Words count 32 bits each, however many digits they are written with."""
@@ -124,7 +125,11 @@ def test_number_at_the_end():
 def test_wake_cards_tell_their_node(tmp_path):
     """Only cards that are armed count; one that knows no node counts for node 0."""
     kernel = FakeKernel(tmp_path)
-    for name, (armed, node) in {"eth0": ("enabled", "1"), "eth1": ("disabled", "2"), "eth2": ("enabled", "-1")}.items():
+    for name, (armed, node) in {
+        "eth0": ("enabled", "1"),
+        "eth1": ("disabled", "2"),
+        "eth2": ("enabled", "-1"),
+    }.items():
         kernel.add(f"/sys/class/net/{name}/device/power/wakeup", armed)
         kernel.add(f"/sys/class/net/{name}/device/numa_node", node)
     kernel.add("/sys/class/net/wl0/device/power/wakeup", "enabled")
@@ -149,7 +154,11 @@ def test_who_stays_awake(nodes, count, kept):
     assert awake(TWO_SOCKETS, nodes, count) == kept
 
 
-@given(st.frozensets(st.integers(0, 63), min_size=1), st.frozensets(st.integers(0, 3)), st.none() | st.integers(1, 70))
+@given(
+    st.frozensets(st.integers(0, 63), min_size=1),
+    st.frozensets(st.integers(0, 3)),
+    st.none() | st.integers(1, 70),
+)
 def test_somebody_always_stays_awake(online, nodes, count):
     """Whatever is asked for, at least one online processor stays, and only online ones do."""
     machine = Topology(online=online, nodes={0: online})

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from fakekernel import plain_vm
 
+from fakekernel import plain_vm
 from powernap.host.cpusets import PARKED, parse_mounts, placed, tree
 
 UNIFIED = "cgroup2 /sys/fs/cgroup cgroup2 rw,nosuid,nodev 0 0\n"
@@ -18,6 +18,7 @@ GROUPS = "/sys/fs/cgroup"
 
 @pytest.fixture
 def machine(tmp_path):
+    """The machine of these tests."""
     kernel = plain_vm(tmp_path)
     kernel.add("/proc/mounts", UNIFIED)
     return kernel
@@ -40,7 +41,7 @@ def test_where_cgroups_are(mounts, expected):
 
 
 def test_unified_machine_can_hold_a_partition(machine):
-    """systemd's default machine misses nothing."""
+    """The default machine of systemd misses nothing."""
     found = tree(machine)
     assert (found.mount, found.missing) == (GROUPS, "")
     assert "cpuset" not in found.enabled
@@ -51,7 +52,11 @@ def test_unified_machine_can_hold_a_partition(machine):
     [
         ("/proc/mounts", "", "cgroup v2 is not mounted"),
         ("/proc/mounts", HYBRID, "cpuset is bound to cgroup v1"),
-        (f"{GROUPS}/cgroup.controllers", "cpu io", "the kernel offers no cpuset controller in /sys/fs/cgroup"),
+        (
+            f"{GROUPS}/cgroup.controllers",
+            "cpu io",
+            "the kernel offers no cpuset controller in /sys/fs/cgroup",
+        ),
         (f"{GROUPS}/cgroup.type", "domain", "this is a container: the processors belong to its host"),
     ],
 )
@@ -76,4 +81,7 @@ def test_cgroups_with_processors_are_found_at_any_depth(machine):
     machine.write(f"{GROUPS}/user.slice/cpuset.cpus.partition", "root")
     machine.make_directory(f"{GROUPS}/{PARKED}")
     machine.write(f"{GROUPS}/{PARKED}/cpuset.cpus", "1")
-    assert sorted(placed(machine, GROUPS)) == ["system.slice/cron.service: 1", "user.slice: root invalid (cpuset.cpus and cpuset.cpus.exclusive are empty)"]
+    assert sorted(placed(machine, GROUPS)) == [
+        "system.slice/cron.service: 1",
+        "user.slice: root invalid (cpuset.cpus and cpuset.cpus.exclusive are empty)",
+    ]

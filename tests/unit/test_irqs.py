@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from fakekernel import laptop_like
 
+from fakekernel import laptop_like
 from powernap.host.irqs import DEFAULT, QUEUES, count, masks, packable, queue_masks, read_mask
 
 
 @pytest.fixture
 def machine(tmp_path):
+    """The machine of these tests."""
     kernel = laptop_like(tmp_path)
     for irq in (0, 30):
         kernel.lock(f"/proc/irq/{irq}/smp_affinity")
@@ -17,6 +18,7 @@ def machine(tmp_path):
 
 
 def numbers(paths):
+    """The interrupt of each path."""
     return [path.split("/")[3] for path in paths]
 
 

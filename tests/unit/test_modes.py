@@ -40,11 +40,15 @@ def test_mode_decides(tmp_path):
         (tmp_path / name).write_text("1")
         os.chmod(tmp_path / name, mode)
     files = TreeFiles(str(tmp_path))
-    assert (writable(files, "/open"), writable(files, "/closed"), writable(files, "/missing")) == (True, False, False)
+    assert (writable(files, "/open"), writable(files, "/closed"), writable(files, "/missing")) == (
+        True,
+        False,
+        False,
+    )
 
 
 def test_links_are_followed(tmp_path):
-    """sysfs links devices; the attribute behind counts."""
+    """Devices are linked in sysfs; the attribute behind counts."""
     (tmp_path / "closed").write_text("1")
     os.chmod(tmp_path / "closed", 0o444)
     (tmp_path / "link").symlink_to("closed")

@@ -10,6 +10,8 @@ from powernap.host.unit_files import definition, full_name, refusal, starters, w
 
 @pytest.fixture
 def machine(tmp_path):
+    """The machine of these tests."""
+
     def add(path, text=""):
         file = tmp_path / path.strip("/")
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -26,7 +28,8 @@ def machine(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "full"), [("cron", "cron.service"), ("a.timer", "a.timer"), ("x.y", "x.y.service"), ("home.mount", "home.mount")]
+    ("name", "full"),
+    [("cron", "cron.service"), ("a.timer", "a.timer"), ("x.y", "x.y.service"), ("home.mount", "home.mount")],
 )
 def test_names_are_completed_as_systemctl_does(name, full):
     """A name without a type is a service."""
@@ -46,7 +49,17 @@ def test_never_these(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["cron", "packagekit.service", "fwupd.timer", "backup@home.service", "irqbalance", "docker-abc.scope", "jobs.slice", r"a\x2db"]
+    "name",
+    [
+        "cron",
+        "packagekit.service",
+        "fwupd.timer",
+        "backup@home.service",
+        "irqbalance",
+        "docker-abc.scope",
+        "jobs.slice",
+        r"a\x2db",
+    ],
 )
 def test_these_may_be_listed(name):
     """Ordinary services are the admin's to stop."""

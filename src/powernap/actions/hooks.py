@@ -49,31 +49,61 @@ class Options:
 
 def probe(host: Host, options: Options) -> Availability:
     """Which scripts would be called, and why the others are not."""
-    where = options.directory
-    found = status(host.files, where)
-    if found is None:
-        return unavailable(
-            f"{where} does not exist",
-            f"put executable scripts into {where}; they get true or false as their argument",
-        )
-    if not stat.S_ISDIR(found.st_mode):
-        return unavailable(f"{where} is not a directory", "name a directory")
-    if why := unsafe(found.st_mode, found.st_uid):
-        return unavailable(f"{where} is not used: {why}", f"chown root {where} && chmod go-w {where}")
-    scripts, refused = judge(host.files, where)
-    problems = [f"{name} is not called: {why}" for name, why in refused.items()]
-    if not scripts:
-        return unavailable("; ".join(problems) or f"{where} is empty", f"put executable scripts into {where}")
-    return available("; ".join([", ".join(path.rpartition("/")[2] for path in scripts), *problems]))
+    return answer(host.files, options.directory)
 
 
 def plan(host: Host, options: Options) -> Iterator[Change]:
     """One call each. The directory and every script are judged again here: probing may be long ago."""
-    found = status(host.files, options.directory)
-    if found is None or not stat.S_ISDIR(found.st_mode) or unsafe(found.st_mode, found.st_uid):
-        return
-    for path in judge(host.files, options.directory)[0]:
-        yield Change(path, "true", kind="hook")
+    if not exposed(host.files, options.directory):
+        for path in judge(host.files, options.directory)[0]:
+            yield Change(path, "true", kind="hook")
+
+
+def answer(files: Files, directory: str, owner: int = 0) -> Availability:
+    """What the probe says; ``owner`` is root's number, and a test's own."""
+    if why := exposed(files, directory, owner):
+        return unavailable(
+            why,
+            f"put executable scripts of root's into {directory}; they get true or false as their argument",
+        )
+    scripts, refused = judge(files, directory, owner)
+    problems = [f"{name} is not called: {why}" for name, why in refused.items()]
+    if not scripts:
+        return unavailable(
+            "; ".join(problems) or f"{directory} is empty", f"put executable scripts into {directory}"
+        )
+    return available("; ".join([", ".join(path.rpartition("/")[2] for path in scripts), *problems]))
+
+
+def exposed(files: Files, directory: str, owner: int = 0) -> str:
+    """Why no script of this directory may run; empty when they may.
+
+    Each directory above it counts too: who can rename one of them can put another in its place, unless it is sticky as /tmp is.
+    """
+    real = files.real(directory)
+    found = status(files, real)
+    if found is None:
+        return f"{directory} does not exist"
+    if not stat.S_ISDIR(found.st_mode):
+        return f"{directory} is not a directory"
+    parts = real.strip("/").split("/")
+    for path in ["/" + "/".join(parts[:length]) for length in range(len(parts), -1, -1)]:
+        found = status(files, path)
+        sticky = found is not None and found.st_mode & stat.S_ISVTX and path != real
+        why = (
+            "it has gone"
+            if found is None
+            else ""
+            if sticky
+            else unsafe(found.st_mode, found.st_uid, {0, owner})
+        )
+        if why:
+            return (
+                f"{directory} is not used: {path}: {why}"
+                if path != real
+                else f"{directory} is not used: {why}"
+            )
+    return ""
 
 
 def judge(files: Files, directory: str, owner: int = 0) -> tuple[list[str], dict[str, str]]:
@@ -100,11 +130,11 @@ def reason(name: str, mode: int, uid: int, owner: int = 0) -> str:
         return "it is a link; put the script itself here"
     if not stat.S_ISREG(mode):
         return "it is not a file"
-    return unsafe(mode, uid, owner) or ("" if mode & 0o100 else "it is not executable")
+    return unsafe(mode, uid, {owner}) or ("" if mode & 0o100 else "it is not executable")
 
 
-def unsafe(mode: int, uid: int, owner: int = 0) -> str:
+def unsafe(mode: int, uid: int, owners: set[int]) -> str:
     """Who else could change what root would run."""
-    if uid != owner:
+    if uid not in owners:
         return f"it belongs to user {uid}, not to root"
     return "others than root can write it" if mode & 0o022 else ""

@@ -51,6 +51,8 @@ def text(answer: dict[str, Any]) -> str:
             "changed now",
             columns([[c["action"], c["target"], f"{c['old']} -> {c['new']}"] for c in answer["changed"]]),
         ]
+    if answer["left_out"]:
+        lines += ["", "left out", columns([[left["action"], left["reason"]] for left in answer["left_out"]])]
     if answer["conflicts"]:
         lines += [
             "",

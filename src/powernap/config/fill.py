@@ -77,10 +77,9 @@ class Form:
         remedy = OLD_KEYS.get(key.lower(), "")
         if not remedy and path and key in declared(Settings):
             remedy = f'"{key}" is a setting of the whole machine: move it above the first section'
-        if not remedy and not path and nearest(key, options) == "":
-            remedy = (
-                f"write it as a section: [{nearest(key, SECTIONS)}.NAME]" if nearest(key, SECTIONS) else ""
-            )
+        near = nearest(key, ["stage", *SECTIONS])
+        if not remedy and not path and near and not nearest(key, options):
+            remedy = "write [[stage]] sections" if near == "stage" else f"write [{near}.NAME] sections"
         message = f'unknown key "{key}"' + (f" in {what}" if what else "")
         self.findings.wrong(
             value.place, f"{path}.{key}" if path else key, message, remedy or meant(key, options)
@@ -93,5 +92,5 @@ class Form:
             return options(**{name: value for name, value in values.items() if name in fields})
         except Exception as error:
             message, _, remedy = str(error).partition("; ")
-            self.findings.wrong(place, path, f"{what}: {message or type(error).__name__}", remedy)
+            self.findings.missing(place, path, f"{what}: {message or type(error).__name__}", remedy)
             return None

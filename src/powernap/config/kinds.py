@@ -9,9 +9,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from powernap import actions, monitors
+from powernap.config.declared import declared
 from powernap.config.problems import meant
 
 
@@ -51,9 +52,9 @@ class Kinds:
         except Exception as error:
             message = f'{self.noun} type "{kind}" does not load: {type(error).__name__}: {error}'
             raise KindError(message, "reinstall the package that brings it") from error
-        if not dataclasses.is_dataclass(getattr(found, "Options", None)):
+        if not _usable(getattr(found, "Options", None)):
             raise KindError(
-                f'{self.noun} type "{kind}" is unusable: it declares no Options',
+                f'{self.noun} type "{kind}" is unusable: it declares no proper Options',
                 "correct the package that brings it",
             )
         return found
@@ -70,6 +71,14 @@ class Kinds:
             known = list(found)
         remedy = meant(kind, [*self.names(), *known], otherwise="the types are")
         raise KindError(f'no {self.noun} type is called "{kind}"', remedy)
+
+
+def _usable(options: Any) -> bool:
+    """A dataclass whose annotations can be read."""
+    try:
+        return dataclasses.is_dataclass(options) and declared(cast("type[Any]", options)) is not None
+    except Exception:
+        return False
 
 
 MONITORS = Kinds("monitor", monitors.kinds, monitors.load, "powernap.monitors")

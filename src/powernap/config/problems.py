@@ -74,11 +74,15 @@ class Findings:
 def nearest(word: str, known: Iterable[str]) -> str:
     """The known word that ``word`` was probably meant to be, or an empty text.
 
-    At most a third of the letters may differ; ``-``, ``_`` and case do not count.
+    At most a third of the letters may differ; ``-``, ``_`` and case do not count. Else the only word that begins with it.
     """
+    known = list(known)
     plain = _plain(word)
     best = min(((_distance(plain, _plain(other)), other) for other in known), default=(99, ""))
-    return best[1] if best[0] <= max(1, len(plain) // 3) and best[0] < len(plain) else ""
+    if best[0] <= max(1, len(plain) // 3) and best[0] < len(plain):
+        return best[1]
+    longer = [other for other in known if len(plain) > 2 and _plain(other).startswith(plain)]
+    return longer[0] if len(longer) == 1 else ""
 
 
 def meant(word: str, known: Iterable[str], otherwise: str = "it can be") -> str:

@@ -187,7 +187,7 @@ def _kind(form: Form, name: str, table: Table, kinds: Kinds, option: Declared) -
         kinds.module(kind)
         return kind
     except WrongValueError as error:
-        form.findings.wrong(place, path, error.message, error.remedy)
+        form.findings.wrong(place, path, f'{error.message}, in {noun} "{name}"', error.remedy)
     except KindError as error:
         if value or kind in kinds.names():
             form.findings.wrong(place, path, error.message, error.remedy)

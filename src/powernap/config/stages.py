@@ -54,7 +54,8 @@ def ladder(form: Form, tables: dict[str, StageTable]) -> list[Rung]:
 
 
 def _rung(form: Form, name: str, stage: StageTable) -> Rung | None:
-    named = "name" in stage.table.values and isinstance(stage.table.values["name"].raw, str)
+    value = stage.table.values.get("name")
+    named = value is not None and value.raw and isinstance(value.raw, str)
     filled = form.fill(
         stage.table, declared(Stage), f'stage "{name}"' if named else "a stage", f"stage.{name}"
     )
@@ -79,26 +80,20 @@ def _check_times(form: Form, rungs: list[Rung]) -> None:
     for before, rung in zip([None, *rungs], rungs, strict=False):
         stage, path = rung.stage, f"stage.{rung.stage.name}"
         begun = before.stage.after if before else 0.0
+        first = (
+            f'"{before.stage.name}" begins at {show_duration(begun)} ({before.place("after")})'
+            if before
+            else ""
+        )
         if before and stage.after <= begun:
-            form.findings.wrong(
-                rung.place("after"),
-                f"{path}.after",
-                f'stage "{stage.name}" would come after {show_duration(stage.after)}, not later than "{before.stage.name}" '
-                f"before it ({show_duration(begun)}, {before.place('after')})",
-                f"give it more than {show_duration(begun)}, or put it further up",
-            )
+            message = f'stage "{stage.name}" begins at {show_duration(stage.after)}, and above it {first}'
+            remedy = f"give it more than {show_duration(begun)}, or put it further up"
+            form.findings.wrong(rung.place("after"), f"{path}.after", message, remedy)
         elif stage.warn >= stage.after - begun > 0:
-            least = (
-                f'"{before.stage.name}" begins ({show_duration(begun)})'
-                if before
-                else "the machine is idle at all"
-            )
-            form.findings.wrong(
-                rung.place("warn"),
-                f"{path}.warn",
-                f'stage "{stage.name}" would warn {show_duration(stage.warn)} before {show_duration(stage.after)}, before {least}',
-                f"give warn less than {show_duration(stage.after - begun)}",
-            )
+            warning = f'stage "{stage.name}" begins at {show_duration(stage.after)} and would warn {show_duration(stage.warn)} before'
+            message = f"{warning}, but {first}" if before else f"{warning}, when the machine is not idle yet"
+            remedy = f"give warn less than {show_duration(stage.after - begun)}"
+            form.findings.wrong(rung.place("warn"), f"{path}.warn", message, remedy)
 
 
 def _check_sleep(form: Form, rungs: list[Rung]) -> None:

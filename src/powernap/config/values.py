@@ -25,7 +25,7 @@ CONVERT: dict[str, Callable[[str], float]] = {
 TOML_WORDS = {
     bool: "true or false",
     int: "a whole number",
-    float: "a number",
+    float: "a fraction",
     str: "text",
     list: "a list",
     dict: "a table",
@@ -77,6 +77,10 @@ def _several(raw: Any, option: Declared) -> tuple[Any, ...]:
 
 
 def _one(raw: Any, option: Declared) -> Any:
+    if type(raw) is int and abs(raw) >= 2**63:
+        raise WrongValueError(
+            f'"{option.key}" is too large: TOML has whole numbers of 64 bits', _example(option)
+        )
     if option.unit in CONVERT:
         return _quantity(raw, option)
     value = _scalar(raw, option)
@@ -94,7 +98,7 @@ def _quantity(raw: Any, option: Declared) -> float:
     if not isinstance(raw, str):
         raise WrongValueError(f'"{option.key}" is a {what}, not {_kind(raw)}', _example(option))
     try:
-        value = CONVERT[option.unit](raw)
+        value: float = CONVERT[option.unit](raw)
     except units.UnitError as error:
         message, _, remedy = str(error).partition("; ")
         raise WrongValueError(f'"{option.key}": {message}', _repaired(raw, option) or remedy) from None
@@ -108,7 +112,7 @@ def _units_of(raw: float, option: Declared) -> str:
     number = f"{abs(raw):.10g}"
     forms = {
         "duration": f'write "{number}s" or "{number}min"',
-        "size": f'write "{number}KiB" or "{number}MiB"',
+        "size": f'write "{number}B" or "{number}KiB"',
         "byte_rate": f'write "{number}KiB/s"',
         "ratio": f'write "{number}%"' if abs(raw) > 1 or raw == 0 else f'write "{abs(raw) * 100:.10g}%"',
     }
@@ -139,17 +143,18 @@ def _repaired(raw: str, option: Declared) -> str:
 
 
 def _scalar(raw: Any, option: Declared) -> Any:
-    for kind in option.kinds:
-        if type(raw) is kind:
-            if kind is float and not math.isfinite(raw):
-                break
-            return raw
+    endless = isinstance(raw, float) and not math.isfinite(raw)
+    if type(raw) in option.kinds and not endless:
+        return raw
     if float in option.kinds and type(raw) is int and abs(raw) < 2**53:
         return float(raw)
-    wanted = " or ".join(TOML_WORDS.get(kind, kind.__name__) for kind in option.kinds)
-    raise WrongValueError(
-        f'"{option.key}" must be {wanted}, not {_kind(raw)} ({show_raw(raw)})', _as_wanted(raw, option)
+    if endless:
+        raise WrongValueError(f'"{option.key}" cannot be {raw}', _example(option))
+    wanted = " or ".join(
+        "a number" if kind is float else TOML_WORDS.get(kind, kind.__name__) for kind in option.kinds
     )
+    message = f'"{option.key}" must be {wanted}, not {_kind(raw)} ({show_raw(raw)})'
+    raise WrongValueError(message, _as_wanted(raw, option))
 
 
 def _as_wanted(raw: Any, option: Declared) -> str:
@@ -160,7 +165,7 @@ def _as_wanted(raw: Any, option: Declared) -> str:
         and not isinstance(raw, bool)
         and not option.choices
     ):
-        return f'write {option.key} = "{raw}"'
+        return f'write "{raw}" in quotes'
     if isinstance(raw, str):
         word = raw.strip().lower()
         if bool in option.kinds and word in {"true", "yes", "on", "1", "y", "false", "no", "off", "0", "n"}:
@@ -198,6 +203,8 @@ def _regex(value: str, option: Declared) -> None:
     except re.error as error:
         where = f" at character {error.pos + 1}" if error.pos is not None else ""
         remedy = "a special character meant as itself needs a backslash before it, in single quotes: '\\+'"
+        if value.startswith("*"):
+            remedy = f"that is a pattern of the shell; as a regular expression write '.{re.escape(value).removeprefix(chr(92))}'"
         raise WrongValueError(
             f'"{option.key}": "{value}" is not a regular expression: {error.msg}{where}', remedy
         ) from None
@@ -217,7 +224,10 @@ def _example(option: Declared) -> str:
 
 def show_raw(raw: Any) -> str:
     """A value as it stood in the file, shortened."""
-    text = quote(raw) if isinstance(raw, str) else str(raw).lower() if isinstance(raw, bool) else str(raw)
+    try:
+        text = quote(raw) if isinstance(raw, str) else str(raw).lower() if isinstance(raw, bool) else str(raw)
+    except ValueError:  # Python writes no number of more than 4,300 digits
+        text = "a number of thousands of digits"
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -241,7 +251,7 @@ def show(value: Any, unit: str = "") -> str:
 
 def quantity(value: float, unit: str) -> str:
     """Number and unit, in the largest unit that loses nothing."""
-    plain = f"{value:.12f}".rstrip("0").rstrip(".") or "0"
+    plain = f"{value * 100 if unit == 'ratio' else value:.12f}".rstrip("0").rstrip(".")
     forms = {
         "duration": (units.show_duration(value), f"{plain}s"),
         "size": (units.show_size(value), f"{plain}B"),

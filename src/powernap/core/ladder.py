@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
     """One rung.
 
-    :param after: idle time in seconds at which it is entered.
+    :param after: idle time in seconds at which it is entered; above 0.
     :param warn: users are told this many seconds before; lies inside ``after``.
     :param actions: names of the actions applied on entry, in order.
     :param sleep: ``suspend``, ``hibernate``, ``suspend-then-hibernate``, ``hybrid-sleep``, ``power-off``, or ``None``.
@@ -24,7 +26,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Monitors that count together: all of them (``every``) or any one of them."""
+    """Monitors that count together: all of them (``every``) or any one of them. Each member is a monitor of the settings."""
 
     name: str
     members: tuple[str, ...]
@@ -73,7 +75,17 @@ class Settings:
         """The position of a stage in the ladder."""
         return next((i for i, stage in enumerate(self.stages) if stage.name == name), None)
 
-    @property
-    def eventless(self) -> bool:
-        """Some monitor can only be looked at."""
-        return any(not rule.events for _, rule in self.monitors)
+    @cached_property
+    def eventless(self) -> frozenset[str]:
+        """The monitors that can only be looked at."""
+        return frozenset(name for name, rule in self.monitors if not rule.events)
+
+    @cached_property
+    def grouped(self) -> frozenset[str]:
+        """The monitors that count only as members of a rule."""
+        return frozenset(name for rule in self.rules for name in rule.members)
+
+    @cached_property
+    def taken(self) -> Mapping[str, MonitorRule]:
+        """How the readings of each monitor are taken."""
+        return dict(self.monitors)

@@ -1,6 +1,8 @@
 """The machine's state and its one function, ``step(state, event) -> state, commands``.
 
-Everything about transitions lives in ``TABLE`` below; the diagram in the docs is drawn from it. Four rules hold it together:
+Everything about transitions lives in ``TABLE`` below; the diagram in the docs is drawn from it. What is known of the machine's
+use is in ``evidence.py``, what follows from it in ``verdict.py``, and when something is due in ``deadlines.py``. Four rules hold it
+together:
 
 1. Awake when unsure: a monitor that has not answered, or failed, counts as activity.
 2. A stage is entered only after a complete look that began when it was due (events give speed, the look gives certainty).
@@ -15,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
+from powernap.core import evidence as known
 from powernap.core.commands import (
     Apply,
     CancelSleep,
@@ -27,6 +30,7 @@ from powernap.core.commands import (
     Unwarn,
     Warn,
 )
+from powernap.core.deadlines import due_at, look_at, next_timer, permitted, sample_at, verdict
 from powernap.core.events import (
     Applied,
     Due,
@@ -47,13 +51,12 @@ from powernap.core.events import (
 )
 from powernap.core.ladder import Settings, Stage
 from powernap.core.reading import Reading
-from powernap.core.verdict import Blocker, Lease, Verdict, judge
+from powernap.core.verdict import Blocker, Evidence, Lease, Verdict
 
-RESTORE_RETRY_MAX = 60.0
-"""Seconds: a failing restore is tried again after 1, 2, 4 ... up to this, for as long as it fails."""
+__all__ = ["TABLE", "Phase", "State", "Step", "Trigger", "due_at", "permitted", "start", "step", "verdict"]
 
-LOOK_MIN = 1.0
-"""Seconds: however short the ladder, a hold whose end nothing tells is looked at no more often."""
+RESTORE_RETRIES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
+"""Seconds after which a failing restore is tried again; the last one for as long as it fails."""
 
 
 class Phase(Enum):
@@ -120,31 +123,27 @@ TABLE: dict[Phase, dict[Trigger, Phase]] = {
 class State:
     """Everything the next decision depends on. Instants are seconds of ``CLOCK_BOOTTIME``.
 
+    :param evidence: what is known of the machine's use.
     :param stage: index of the deepest stage whose actions are applied, -1 for none.
     :param target: index of the stage that is being looked at, warned of, or entered.
-    :param began: idle time counts from here at the earliest.
-    :param fresh: readings from before this are dropped (they were queued before a sleep).
-    :param awake_until: end of the hold-off after a resume.
     :param asked: an admin asked to nap at this instant, down to this stage.
     :param announced: when users have been told that the target is entered.
     :param looked: when the latest complete look began; ``sampled``: the latest look of any kind.
+    :param restore_at: when what could not be put back is tried again, ``restore_tries`` times so far.
     :param failures: failed attempts per action.
+    :param asleep: the serial number of a sleep of ours that has neither failed nor ended yet, else 0.
     :param resumes: when the machine came back from sleeps of ours, within the loop window.
     :param looping: a sleep-wake loop was seen; halt when everything is put back.
-    :param busy: something kept the machine awake at the latest step.
+    :param busy: something besides the monitors without events kept the machine awake at the latest step.
+    :param timer: what the world was last asked to wait for.
     """
 
     settings: Settings
-    began: float
-    phase: Phase = Phase.CHECKING
+    evidence: Evidence
+    phase: Phase = Phase.AWAKE
     stage: int = -1
     target: int = 0
     serial: int = 0
-    readings: Mapping[str, Reading] = field(default_factory=dict)
-    leases: Mapping[str, Lease] = field(default_factory=dict)
-    windows: Mapping[str, float | None] = field(default_factory=dict)
-    fresh: float = float("-inf")
-    awake_until: float = float("-inf")
     asked: tuple[float, int] | None = None
     announced: float | None = None
     looked: float = float("-inf")
@@ -152,6 +151,7 @@ class State:
     restore_tries: int = 0
     restore_at: float | None = None
     failures: Mapping[str, int] = field(default_factory=dict)
+    asleep: int = 0
     resumes: tuple[float, ...] = ()
     looping: bool = False
     busy: bool = True
@@ -162,52 +162,68 @@ class State:
         """The deepest stage that has begun to be applied, -1 for none."""
         return self.target if self.phase in (Phase.ENTERING, Phase.SLEEPING) else self.stage
 
+    @property
+    def resting(self) -> bool:
+        """Nothing is in flight: only news or the timer will change anything."""
+        return self.phase in (Phase.AWAKE, Phase.WARNING, Phase.NAPPING)
+
+    @property
+    def sampling(self) -> bool:
+        """Something is applied that must be taken back quickly, and some activity is told by no event."""
+        inside = self.stage >= 0 and self.phase in (Phase.CHECKING, Phase.WARNING, Phase.NAPPING)
+        return inside and self.settings.acting and bool(self.settings.eventless)
+
+    @property
+    def readings(self) -> Mapping[str, Reading]:
+        """The latest reading of each monitor that has answered."""
+        return self.evidence.readings
+
+    @property
+    def leases(self) -> Mapping[str, Lease]:
+        """The leases that stand."""
+        return self.evidence.leases
+
 
 Step = tuple[State, list[Command]]
 
 
 def start(settings: Settings, now: float) -> Step:
     """The first state: nothing is known, so everything is looked at. The machine never naps before that look is complete."""
-    return _look(State(settings, began=now, phase=Phase.AWAKE), now)
+    return _look(State(settings, Evidence(began=now)), now)
 
 
 def step(state: State, event: Event) -> Step:
     """What follows from an event."""
+    now = event.at
     state, commands = HANDLERS[type(event)](state, event)
-    state, more = _settle(state, event.at)
-    commands += more
-    busy = bool(verdict(state, event.at).blockers)
-    if state.phase is Phase.AWAKE and state.busy and not busy and state.settings.eventless:
-        # Idle time begins: counters are read once, so that the next look judges the idle window and not the busy time before.
-        commands.append(Look(state.serial, eventless=True))
-    return _set_timer(replace(state, busy=busy), commands, event.at)
-
-
-def verdict(state: State, now: float) -> Verdict:
-    """What keeps the machine awake at ``now``, and since when it is idle."""
-    return judge(
-        state.settings, state.readings, state.leases, state.windows, state.began, state.awake_until, now
-    )
-
-
-def due_at(state: State, target: int, idle_since: float) -> float | None:
-    """When this stage may be entered if nobody comes; ``None`` when there is no such stage."""
-    stages = state.settings.stages
-    if not 0 <= target < len(stages):
-        return None
-    due = idle_since + stages[target].after
-    if state.asked and target <= state.asked[1] and idle_since <= state.asked[0]:
-        return min(due, state.asked[0] + stages[target].warn)
-    return due
-
-
-def permitted(state: State, depth: int, now: float) -> bool:
-    """Nobody uses the machine, and has not for long enough for this stage."""
-    if depth < 0:
-        return True
+    state, more = _settle(state, now)
     judged = verdict(state, now)
-    due = due_at(state, depth, judged.idle_since)
-    return not judged.blockers and due is not None and due <= now
+    state, refused = _drop_ask(state, judged)
+    state, baseline = _baseline(state, judged)
+    commands += [*more, *refused, *baseline]
+    timer = next_timer(state, judged)
+    if timer != state.timer:
+        commands.append(SetTimer(timer))
+    return replace(state, timer=timer), commands
+
+
+def _drop_ask(state: State, judged: Verdict) -> Step:
+    """An admin asked for a nap now; whoever uses the machine, or wants it up, comes first."""
+    if state.asked is None or (not judged.blockers and judged.idle_since <= state.asked[0]):
+        return state, []
+    name = _stage(state, state.asked[1]).name
+    return replace(state, asked=None), [Tell("refused", name, "it is in use", _causes(state, judged))]
+
+
+def _baseline(state: State, judged: Verdict) -> Step:
+    """When idle time begins, counters are read once, so that the next look judges the idle window and not the busy time before.
+
+    Not when it was they who kept the machine awake: that would be a look after each of their holds, for as long as they count.
+    """
+    busy = any(b.kind != "monitor" or b.name not in state.settings.eventless for b in judged.blockers)
+    begins = state.phase is Phase.AWAKE and state.busy and not judged.blockers and state.settings.eventless
+    commands: list[Command] = [Look(state.serial, eventless=True)] if begins else []
+    return replace(state, busy=busy), commands
 
 
 # ---------------------------------------------------------------- transitions
@@ -224,11 +240,17 @@ def _look(state: State, now: float) -> Step:
 
 def _leave(state: State, now: float) -> Step:
     """Put everything back, now; what caused it goes into the history."""
-    commands: list[Command] = [CancelSleep(state.serial)] if state.phase is Phase.SLEEPING else []
-    state, unwarned = _unwarn(state)
     depth = state.depth
-    name = _stage(state, depth).name if depth >= 0 else ""
-    tell = Tell("activity", name, blockers=causes(state, now))
+    tell = Tell("activity", _stage(state, depth).name, blockers=_causes(state, verdict(state, now)))
+    state, commands = _put_back(state)
+    return state, [*commands, tell]
+
+
+def _put_back(state: State) -> Step:
+    """Put everything back; the restoring itself waits for nothing."""
+    cancel: list[Command] = [CancelSleep(state.serial)] if state.phase is Phase.SLEEPING else []
+    depth = state.depth
+    state, unwarned = _unwarn(state)
     state = _go(
         state,
         Trigger.UNDO,
@@ -238,12 +260,11 @@ def _leave(state: State, now: float) -> Step:
         restore_at=None,
         asked=None,
     )
-    return state, [*commands, *unwarned, Restore(state.serial), tell]
+    return state, [*cancel, Restore(state.serial), *unwarned]
 
 
-def causes(state: State, now: float) -> tuple[Blocker, ...]:
+def _causes(state: State, judged: Verdict) -> tuple[Blocker, ...]:
     """What keeps the machine awake, or else the latest activity there was."""
-    judged = verdict(state, now)
     if judged.blockers:
         return judged.blockers
     latest = [r for r in state.readings.values() if r.last is not None and r.last >= judged.idle_since]
@@ -251,11 +272,11 @@ def causes(state: State, now: float) -> tuple[Blocker, ...]:
 
 
 def _settle(state: State, now: float) -> Step:
-    """Leave a stage that is no longer permitted; take back a warning that no longer holds."""
+    """Leave a stage that is no longer permitted; take back a warning that no longer holds, also during the look after it."""
     inside = state.phase in (Phase.CHECKING, Phase.WARNING, Phase.ENTERING, Phase.NAPPING, Phase.SLEEPING)
     if inside and not permitted(state, state.depth, now):
         return _leave(state, now)
-    if state.phase is Phase.WARNING and not _still_announced(state, now):
+    if state.announced is not None and not _still_announced(state, now):
         return _back(state)
     return state, []
 
@@ -287,24 +308,7 @@ def _stage(state: State, index: int) -> Stage:
 
 
 def _heard(state: State, event: Heard) -> Step:
-    reading = event.reading
-    known = {name for name, _ in state.settings.monitors}
-    if reading.at < state.fresh or reading.monitor not in known:
-        return state, []
-    before = state.readings.get(reading.monitor)
-    return replace(state, readings={**state.readings, reading.monitor: _follow(before, reading)}), []
-
-
-def _follow(before: Reading | None, reading: Reading) -> Reading:
-    """Activity that is known stays known, and a failure keeps the instant at which it began."""
-    if before is None:
-        return reading
-    lasts = [reading.last, before.last, before.at if before.active or before.failed else None]
-    last = max((instant for instant in lasts if instant is not None), default=None)
-    since = reading.since
-    if reading.failed:
-        since = before.since if before.failed else reading.at
-    return replace(reading, last=last, since=since)
+    return replace(state, evidence=known.hear(state.evidence, state.settings, event.reading)), []
 
 
 def _looked(state: State, event: Looked) -> Step:
@@ -343,8 +347,8 @@ def _applied(state: State, event: Applied) -> Step:
     entered = Tell("entered", stage.name)
     if stage.sleep is None or state.failures.get(stage.sleep, 0) >= state.settings.action_budget:
         return _go(state, Trigger.APPLIED, stage=state.target), [*tells, entered]
-    state = _go(state, Trigger.SLEEP, serial=state.serial + 1)
-    return state, [*tells, entered, Sleep(state.serial, stage.sleep)]
+    state = _go(state, Trigger.SLEEP, serial=state.serial + 1, asleep=state.serial + 1)
+    return state, [*tells, entered, Tell("sleep", stage.name, stage.sleep), Sleep(state.serial, stage.sleep)]
 
 
 def _count_failures(state: State, failed: tuple[Failure, ...], stage: str) -> Step:
@@ -358,6 +362,8 @@ def _count_failures(state: State, failed: tuple[Failure, ...], stage: str) -> St
 
 
 def _sleep_failed(state: State, event: SleepFailed) -> Step:
+    if event.serial == state.asleep:
+        state = replace(state, asleep=0)
     if state.phase is not Phase.SLEEPING or event.serial != state.serial:
         return state, []
     stage = _stage(state, state.target)
@@ -369,63 +375,52 @@ def _sleep_failed(state: State, event: SleepFailed) -> Step:
 
 
 def _restored(state: State, event: Restored) -> Step:
-    if state.phase is not Phase.LEAVING or event.serial != state.serial:
+    if state.phase is not Phase.LEAVING or event.serial != state.serial or state.restore_at is not None:
         return state, []
     if event.failed:
-        wait = min(RESTORE_RETRY_MAX, 2.0**state.restore_tries)
+        wait = RESTORE_RETRIES[min(state.restore_tries, len(RESTORE_RETRIES) - 1)]
         tells: list[Command] = [
             Tell("restore-failed", detail=f"{f.action}: {f.reason}") for f in event.failed
         ]
         return replace(state, restore_tries=state.restore_tries + 1, restore_at=event.at + wait), tells
     trigger = Trigger.LOOP if state.looping else Trigger.RESTORED
-    name = _stage(state, state.stage).name if 0 <= state.stage < len(state.settings.stages) else ""
-    return _go(state, trigger, stage=-1, restore_tries=0, restore_at=None), [Tell("left", name)]
+    name = _stage(state, state.stage).name if state.stage >= 0 else ""
+    # Putting back was work too: the counters' window begins after it.
+    return _go(state, trigger, stage=-1, restore_tries=0, busy=True), [Tell("left", name)]
 
 
 def _due(state: State, event: Due) -> Step:
     now = event.at
-    state = replace(state, timer=None)
-    if state.phase is Phase.LEAVING and state.restore_at is not None and now >= state.restore_at:
+    state = replace(state, timer=None, evidence=known.forget_ended(state.evidence, now))
+    if state.restore_at is not None and now >= state.restore_at:
         state = _go(state, Trigger.UNDO, serial=state.serial + 1, restore_at=None)
         return state, [Restore(state.serial)]
-    if state.phase not in (Phase.AWAKE, Phase.WARNING, Phase.NAPPING):
-        return state, []
-    wanted = _look_at(state, now)
+    wanted = look_at(state, verdict(state, now)) if state.resting else None
     if wanted is not None and now >= wanted:
         return _look(state, now)
-    if state.phase is Phase.NAPPING and _sample_at(state) <= now:
+    if state.sampling and now >= sample_at(state):
         return replace(state, sampled=now), [Look(state.serial, eventless=True)]
     return state, []
 
 
 def _lease_taken(state: State, event: LeaseTaken) -> Step:
-    return replace(state, leases={**state.leases, event.lease.id: event.lease}), []
+    return replace(state, evidence=known.take_lease(state.evidence, event.lease)), []
 
 
 def _lease_ended(state: State, event: LeaseEnded) -> Step:
-    if event.id not in state.leases:
-        return state, []
-    leases = {id_: lease for id_, lease in state.leases.items() if id_ != event.id}
-    return replace(state, leases=leases), []
+    return replace(state, evidence=known.end_lease(state.evidence, event.id)), []
 
 
 def _window_opened(state: State, event: WindowOpened) -> Step:
-    return replace(state, windows={**state.windows, event.name: event.until}), []
+    return replace(state, evidence=known.open_window(state.evidence, event.name, event.until)), []
 
 
 def _window_closed(state: State, event: WindowClosed) -> Step:
-    if event.name not in state.windows:
-        return state, []
-    windows = {name: until for name, until in state.windows.items() if name != event.name}
-    return replace(state, windows=windows), []
+    return replace(state, evidence=known.close_window(state.evidence, event.name)), []
 
 
 def _nap_asked(state: State, event: NapAsked) -> Step:
-    index = (
-        state.settings.index(event.stage)
-        if event.stage
-        else max(0, min(state.stage + 1, len(state.settings.stages) - 1))
-    )
+    index = state.settings.index(event.stage) if event.stage else 0
     if index is None or not state.settings.stages:
         return state, [Tell("refused", event.stage, "the ladder has no such stage")]
     judged = verdict(state, event.at)
@@ -433,50 +428,58 @@ def _nap_asked(state: State, event: NapAsked) -> Step:
         return state, [Tell("refused", event.stage, "it is in use", judged.blockers)]
     if state.phase in (Phase.LEAVING, Phase.HALTED):
         return state, [Tell("refused", event.stage, f"it is {state.phase.value}")]
-    return replace(state, asked=(event.at, index)), []
+    if index <= state.depth:
+        return state, []
+    # Whoever asks again, for more, does not take back what is under way.
+    began = state.asked[0] if state.asked else event.at
+    return replace(state, asked=(began, index)), []
 
 
 def _wake_asked(state: State, event: WakeAsked) -> Step:
-    state = replace(state, began=event.at, asked=None)
+    evidence = replace(state.evidence, began=event.at)
+    # Idle time begins anew: the counters' window too.
+    state = replace(state, evidence=evidence, asked=None, looping=False, resumes=(), busy=True)
     tell = Tell("woken", detail=event.who)
-    if state.phase is Phase.HALTED:
-        return _go(state, Trigger.WAKE, looping=False, resumes=()), [tell]
-    return state, [tell]
+    return (_go(state, Trigger.WAKE) if state.phase is Phase.HALTED else state), [tell]
 
 
 def _resumed(state: State, event: Resumed) -> Step:
-    settings, ours = state.settings, state.phase is Phase.SLEEPING
-    recent = [at for at in state.resumes if event.at - at <= settings.loop_window]
-    resumes = (*recent, event.at) if ours else tuple(recent)
-    looping = state.looping or len(resumes) > settings.loop_limit
+    settings, ours = state.settings, state.asleep != 0
+    recent = tuple(at for at in state.resumes if event.at - at <= settings.loop_window)
+    resumes = (*recent, event.at) if ours else recent
+    new = ours and len(resumes) > settings.loop_limit and not state.looping
+    evidence = known.resume(state.evidence, event.at, settings.min_awake)
     state = replace(
-        state, began=event.at, fresh=event.at, awake_until=event.at + settings.min_awake, asked=None,
-        resumes=resumes, looping=looping,
-    )  # fmt: skip
+        state, evidence=evidence, asleep=0, asked=None, resumes=resumes, looping=state.looping or new
+    )
     tells: list[Command] = [Tell("resumed", detail=f"{event.slept:.0f}s")]
-    if looping:
+    if new:
         tells.append(Tell("loop", detail=f"{len(resumes)} sleeps within {settings.loop_window:.0f}s"))
+    state, commands = _after_sleep(state)
+    return state, [*commands, *tells]
+
+
+def _after_sleep(state: State) -> Step:
     if state.depth >= 0 or state.phase is Phase.LEAVING:
-        state, commands = _leave(state, event.at)
+        state, commands = _put_back(state)
         # Asleep is over: there is nothing left to cancel.
-        return state, [*tells, *(c for c in commands if not isinstance(c, CancelSleep))]
-    if looping and state.phase is not Phase.HALTED:
+        return state, [command for command in commands if not isinstance(command, CancelSleep)]
+    if state.looping and state.phase is not Phase.HALTED:
         state, unwarned = _unwarn(state)
-        return _go(state, Trigger.LOOP), [*unwarned, *tells]
-    return state, tells
+        return _go(state, Trigger.LOOP), unwarned
+    return state, []
 
 
 def _reconfigured(state: State, event: Reconfigured) -> Step:
     """The stages that are applied belong to the old ladder: leave them; a new one is climbed from its foot."""
     commands: list[Command] = []
     if state.depth >= 0 or state.phase is Phase.LEAVING:
-        state, commands = _leave(state, event.at)
+        state, commands = _put_back(state)
     elif state.phase in (Phase.CHECKING, Phase.WARNING):
         state, commands = _back(state)
-    known = {name for name, _ in event.settings.monitors}
-    readings = {name: reading for name, reading in state.readings.items() if name in known}
+    evidence = known.reconfigure(state.evidence, event.settings, event.at)
     state = replace(
-        state, settings=event.settings, readings=readings, asked=None, failures={}, stage=-1, target=0
+        state, settings=event.settings, evidence=evidence, asked=None, failures={}, stage=-1, target=0
     )
     if state.phase is Phase.AWAKE:
         state, more = _look(state, event.at)
@@ -489,49 +492,3 @@ HANDLERS: dict[type, Callable[[State, Any], Step]] = {
     WindowOpened: _window_opened, WindowClosed: _window_closed, NapAsked: _nap_asked, WakeAsked: _wake_asked,
     Applied: _applied, Restored: _restored, SleepFailed: _sleep_failed, Resumed: _resumed, Reconfigured: _reconfigured,
 }  # fmt: skip
-
-
-# ---------------------------------------------------------------- the one timer
-
-
-def _look_at(state: State, now: float) -> float | None:
-    """When the next complete look is due: just before a stage is entered or warned of, or when nothing will tell of idleness."""
-    judged = verdict(state, now)
-    target = state.stage + 1
-    if judged.blockers:
-        return _look_again_at(state, judged)
-    if state.phase is Phase.WARNING and state.announced is not None:
-        return state.announced
-    due = due_at(state, target, judged.idle_since)
-    return None if due is None else due - _stage(state, target).warn
-
-
-def _look_again_at(state: State, judged: Verdict) -> float | None:
-    """The window that a hold's true end may be behind is the first stage's: a stage is never late by more than the look itself."""
-    if not state.settings.stages or not judged.look_again:
-        return None
-    return state.looked + max(LOOK_MIN, _stage(state, 0).after)
-
-
-def _sample_at(state: State) -> float:
-    settings = state.settings
-    return state.sampled + settings.restore_within if settings.acting and settings.eventless else float("inf")
-
-
-def _next_timer(state: State, now: float) -> float | None:
-    if state.phase is Phase.LEAVING:
-        return state.restore_at
-    if state.phase not in (Phase.AWAKE, Phase.WARNING, Phase.NAPPING):
-        return None
-    times = [_look_at(state, now), verdict(state, now).ends]
-    if state.phase is Phase.NAPPING:
-        times.append(_sample_at(state))
-    wanted = [time for time in times if time is not None and time != float("inf")]
-    return min(wanted, default=None)
-
-
-def _set_timer(state: State, commands: list[Command], now: float) -> Step:
-    wanted = _next_timer(state, now)
-    if wanted == state.timer:
-        return state, commands
-    return replace(state, timer=wanted), [*commands, SetTimer(wanted)]

@@ -71,9 +71,9 @@ def ratio(text: str) -> float:
 
 def show_duration(seconds: float) -> str:
     """The shortest text an admin would write: 5400 is ``"1h 30min"``."""
-    if seconds < 1:
-        return f"{seconds * 1000:.0f}ms" if seconds > 0 else "0s"
-    if seconds < 60:
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.0f}ms" if seconds >= 0.0005 else "0s"
+    if seconds < 59.95:
         return f"{seconds:.3g}s"
     parts, rest = [], round(seconds)
     for unit, length in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
@@ -87,5 +87,9 @@ def show_size(count: float) -> str:
     """Bytes in the largest binary unit that leaves at least one: 10240 is ``"10KiB"``."""
     for unit in ("TiB", "GiB", "MiB", "KiB"):
         if count >= SIZES[unit]:
-            return f"{count / SIZES[unit]:.3g}{unit}"
-    return f"{count:.3g}B"
+            return f"{_three_digits(count / SIZES[unit])}{unit}"
+    return f"{_three_digits(count)}B"
+
+
+def _three_digits(number: float) -> str:
+    return f"{round(number, 2):.3g}" if number < 100 else f"{number:.0f}"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import isfinite
 
 from powernap.core.ladder import MonitorRule, Rule, Settings
 from powernap.core.reading import Reading
@@ -21,6 +22,25 @@ class Lease:
     why: str
     since: float
     until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything besides the settings that a verdict rests on.
+
+    :param began: idle time never counts from before this (start, resume, ``powernap wake``).
+    :param fresh: readings from before this are dropped (they were queued before a sleep, or are another configuration's).
+    :param awake_until: end of the hold-off after a resume.
+    :param readings: the latest of each monitor, with what the earlier ones knew of activity.
+    :param windows: keep-awake windows that are open, with their ends where known.
+    """
+
+    began: float
+    fresh: float = float("-inf")
+    awake_until: float = float("-inf")
+    readings: Mapping[str, Reading] = field(default_factory=dict)
+    leases: Mapping[str, Lease] = field(default_factory=dict)
+    windows: Mapping[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,54 +94,74 @@ class Activity:
 def of_reading(name: str, reading: Reading | None, rule: MonitorRule, now: float) -> Activity:
     """How one reading counts. No reading yet, and failure, count as activity: awake when unsure."""
     if reading is None:
-        return Activity(Blocker("monitor", name, "has not answered yet"), None)
+        return Activity(Blocker("monitor", name, "has not answered yet"), now)
+    last = reading.last
     if reading.failed:
-        return _of_failure(name, reading, rule, now)
-    if reading.active:
-        return Activity(
-            Blocker("monitor", name, reading.reason, reading.since, None, reading.told, reading.who), now
+        end = failure_counts_until(reading, rule)
+        if now < end:
+            return Activity(_blocking(name, reading), now)
+        last = max(
+            (instant for instant in (last, end) if instant is not None and isfinite(instant)), default=None
         )
-    if reading.last is None:
+    elif reading.active:
+        return Activity(_blocking(name, reading), now)
+    if last is None:
         return Activity(None, None)
-    until = reading.last + rule.hold
+    until = last + rule.hold
     if now < until:
-        return Activity(
-            Blocker("monitor", name, reading.reason, reading.last, until, told=True, who=reading.who), now
-        )
+        held = Blocker("monitor", name, reading.reason, last, until, told=True, who=reading.who)
+        return Activity(held, now)
     return Activity(None, until)
 
 
-def _of_failure(name: str, reading: Reading, rule: MonitorRule, now: float) -> Activity:
+def _blocking(name: str, reading: Reading) -> Blocker:
+    told = reading.told and not reading.failed
+    return Blocker(
+        "monitor",
+        name,
+        reading.reason,
+        reading.at if reading.failed and reading.since is None else reading.since,
+        told=told,
+        who=reading.who,
+        remedy=reading.remedy,
+        failed=reading.failed,
+    )
+
+
+def failure_counts_until(reading: Reading, rule: MonitorRule) -> float:
+    """When a failed reading ceases to keep the machine awake; ``-inf`` if it never does, ``inf`` if without end."""
+    if not rule.on_error_active:
+        return float("-inf")
     since = reading.at if reading.since is None else reading.since
-    spent = rule.error_limit > 0 and now >= since + rule.error_limit
-    if not rule.on_error_active or spent:
-        return Activity(None, reading.last)
-    blocker = Blocker("monitor", name, reading.reason, since, remedy=reading.remedy, failed=True)
-    return Activity(blocker, now)
+    return since + rule.error_limit if rule.error_limit > 0 else float("inf")
 
 
 def of_rule(rule: Rule, members: Mapping[str, Activity]) -> Activity:
     """How monitors that were put together count."""
     parts = [members[name] for name in rule.members]
     blockers = [part.blocker for part in parts if part.blocker]
+    lasts = [part.last for part in parts if part.last is not None]
     if rule.every:
-        lasts = [part.last for part in parts]
-        last = None if None in lasts else min(part for part in lasts if part is not None)
-        return Activity(_together(rule, blockers) if len(blockers) == len(parts) else None, last)
-    return Activity(
-        _together(rule, blockers), max((part.last for part in parts if part.last is not None), default=None)
-    )
+        # They were active together no later than the one that was active longest ago.
+        together = len(lasts) == len(parts)
+        blocked = len(blockers) == len(parts)
+        return Activity(
+            _together(rule, blockers) if blocked else None, min(lasts, default=None) if together else None
+        )
+    return Activity(_together(rule, blockers), max(lasts, default=None))
 
 
 def _together(rule: Rule, blockers: list[Blocker]) -> Blocker | None:
     if not blockers:
         return None
     reason = "; ".join(f"{b.name}: {b.reason}" for b in blockers)
-    # Any-of stands until the last of its parts ends, all-of only until the first; without a sure time, somebody looks again.
+    # Any-of stands until the last of its parts ends, all-of only until the first. An any-of need not be looked at while an event
+    # is to tell the end of one part; an all-of must be, for the parts whose end nothing tells.
     untils = [b.until for b in blockers if b.until is not None]
     sure = bool(untils) if rule.every else len(untils) == len(blockers)
     until = (min(untils) if rule.every else max(untils)) if sure else None
-    told = sure or all(b.told for b in blockers)
+    tells = [b.told and b.until is None for b in blockers]
+    told = sure or (all(b.told for b in blockers) if rule.every else any(tells))
     who = tuple(dict.fromkeys(name for b in blockers for name in b.who))
     failed = any(b.failed for b in blockers)
     remedy = "; ".join(b.remedy for b in blockers if b.remedy)
@@ -138,38 +178,31 @@ def _together(rule: Rule, blockers: list[Blocker]) -> Blocker | None:
     )
 
 
-def judge(
-    settings: Settings,
-    readings: Mapping[str, Reading],
-    leases: Mapping[str, Lease],
-    windows: Mapping[str, float | None],
-    began: float,
-    awake_until: float,
-    now: float,
-) -> Verdict:
-    """The verdict at ``now``.
-
-    :param windows: keep-awake windows that are open, with their ends where known.
-    :param began: idle time never counts from before this (start, resume, ``powernap wake``).
-    :param awake_until: end of the hold-off after a resume.
-    """
-    members = {name: of_reading(name, readings.get(name), rule, now) for name, rule in settings.monitors}
+def judge(settings: Settings, evidence: Evidence, now: float) -> Verdict:
+    """The verdict at ``now``."""
+    members = {
+        name: of_reading(name, evidence.readings.get(name), rule, now) for name, rule in settings.monitors
+    }
     parts = [of_rule(rule, members) for rule in settings.rules]
-    grouped = {name for rule in settings.rules for name in rule.members}
-    parts += [activity for name, activity in members.items() if name not in grouped]
+    parts += [activity for name, activity in members.items() if name not in settings.grouped]
     blockers = [part.blocker for part in parts if part.blocker]
-    blockers += [_of_lease(lease) for lease in leases.values() if lease.until is None or now < lease.until]
+    blockers += [_of_lease(lease) for lease in evidence.leases.values() if standing(lease.until, now)]
     blockers += [
         Blocker("window", name, "the schedule keeps it up", None, until, told=True)
-        for name, until in windows.items()
-        if until is None or now < until
+        for name, until in evidence.windows.items()
+        if standing(until, now)
     ]
-    if now < awake_until:
-        blockers.append(
-            Blocker("resume", "min_awake", "it stays up for a while after each resume", began, awake_until)
-        )
+    if now < evidence.awake_until:
+        reason = "it stays up for a while after each resume"
+        blockers.append(Blocker("resume", "min_awake", reason, evidence.began, evidence.awake_until))
     # Leases and windows are no activity: when one ends, idle time is as long as it was.
-    return Verdict(tuple(blockers), max([began, *(part.last for part in parts if part.last is not None)]))
+    lasts = [part.last for part in parts if part.last is not None]
+    return Verdict(tuple(blockers), max([evidence.began, *lasts]))
+
+
+def standing(until: float | None, now: float) -> bool:
+    """Whether a lease or window with this end still stands."""
+    return until is None or now < until
 
 
 def _of_lease(lease: Lease) -> Blocker:

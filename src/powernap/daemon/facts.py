@@ -116,6 +116,7 @@ def status(node: Node) -> dict[str, Any]:
             for lease in node.state.leases.values()
         ],
         "changed": node.hands.changed(),
+        "left_out": node.hands.skipped(),
         "conflicts": node.hands.conflicts(),
         "daemon": {
             "pid": os.getpid(),

@@ -37,6 +37,7 @@ class Hands:
         self.host, self.ledger = host, ledger
         self.stopping = threading.Event()
         self.busy: dict[str, asyncio.Future[Any]] = {}
+        self.left_out: dict[str, str] = {}
         self.restoring: asyncio.Lock = asyncio.Lock()
         self.configure(actions, limit)
 
@@ -48,9 +49,12 @@ class Hands:
         """Cut short what is being applied: no further value is changed after the one in flight."""
         self.stopping.set()
 
+    def ready(self) -> None:
+        """A new stage is about to be applied. Said at once, so that a stop which comes before its task begins is not lost."""
+        self.stopping.clear()
+
     async def apply(self, stage: str, names: tuple[str, ...]) -> tuple[Failure, ...]:
         """Apply in this order; a failing action leaves the others applied. Returns early when stopped."""
-        self.stopping.clear()
         failed = []
         for name in names:
             if self.stopping.is_set():
@@ -62,6 +66,8 @@ class Hands:
 
     async def _apply(self, stage: str, name: str) -> str:
         """Why it failed, or nothing."""
+        if self.ledger is None:
+            return "only root may change the machine; run powernapd as root"
         if name in self.busy:
             return "an earlier attempt still hangs"
         config = self.actions[name]
@@ -69,8 +75,12 @@ class Hands:
             module = load(config.type)
             answer = module.probe(self.host, config.options)
             if not answer:
-                return f"{answer.detail}" + (f"; {answer.remedy}" if answer.remedy else "")
-            await self._in_thread(name, lambda: self._perform(module, config, stage))
+                # Not a failure that a retry could mend: the machine has no such thing, or it is so already.
+                self.left_out[name] = answer.detail + (f"; {answer.remedy}" if answer.remedy else "")
+                return ""
+            self.left_out.pop(name, None)
+            ledger = self.ledger
+            await self._in_thread(name, lambda: self._perform(ledger, module, config, stage))
         except StoppedError:
             return ""
         except TimeoutError:
@@ -81,11 +91,8 @@ class Hands:
             return f"{type(error).__name__}: {error}"
         return ""
 
-    def _perform(self, module: ActionModule, config: ActionConfig, stage: str) -> None:
-        if self.ledger is not None:
-            self.ledger.perform(
-                config.name, stage, self._until_stopped(module.plan(self.host, config.options))
-            )
+    def _perform(self, ledger: Ledger, module: ActionModule, config: ActionConfig, stage: str) -> None:
+        ledger.perform(config.name, stage, self._until_stopped(module.plan(self.host, config.options)))
 
     def _until_stopped(self, plan: Iterator[Change]) -> Iterator[Change]:
         for change in plan:
@@ -149,6 +156,10 @@ class Hands:
             return [], f"{type(error).__name__}: {error}"
 
     # ------------------------------------------------------------ for status
+
+    def skipped(self) -> list[dict[str, str]]:
+        """Actions that found nothing to do when their stage was last entered, and why."""
+        return [{"action": name, "reason": reason} for name, reason in self.left_out.items()]
 
     def changed(self) -> list[dict[str, Any]]:
         """What is changed now, newest first."""

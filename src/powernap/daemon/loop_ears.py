@@ -28,7 +28,12 @@ class LoopEars:
         inner = select.epoll()
         inner.register(fd, select.EPOLLPRI)
         self.priority[fd] = inner
-        self.loop.add_reader(inner.fileno(), self._count, lambda: (inner.poll(0), heard()))
+
+        def drained() -> None:
+            inner.poll(0)
+            heard()
+
+        self.loop.add_reader(inner.fileno(), self._count, drained)
 
     def _count(self, heard: Callable[[], object]) -> None:
         self.wakeups += 1

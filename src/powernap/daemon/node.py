@@ -133,6 +133,7 @@ class Node:
         self._arm()
 
     def _apply(self, command: ask.Apply) -> None:
+        self.hands.ready()
         self._spawn(self._applying(command))
 
     async def _applying(self, command: ask.Apply) -> None:

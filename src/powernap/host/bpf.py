@@ -28,12 +28,21 @@ MMAPABLE = 0x400
 """Map flag: an array that user space may map into its memory (5.5)."""
 SO_ATTACH_BPF = 50
 
-MAP_CREATE, MAP_LOOKUP_ELEM, MAP_UPDATE_ELEM, MAP_DELETE_ELEM, PROG_LOAD, RAW_TRACEPOINT_OPEN = 0, 1, 2, 3, 5, 17
+MAP_CREATE, MAP_LOOKUP_ELEM, MAP_UPDATE_ELEM, MAP_DELETE_ELEM, PROG_LOAD, RAW_TRACEPOINT_OPEN = (
+    0,
+    1,
+    2,
+    3,
+    5,
+    17,
+)
 SYSCALLS = {
     "x86_64": 321, "aarch64": 280, "riscv64": 280, "loongarch64": 280, "ppc64le": 361, "ppc64": 361, "s390x": 351,
     "i386": 357, "i686": 357, "armv6l": 386, "armv7l": 386, "armv8l": 386,
 }  # fmt: skip
-RIGHTS = "needs CAP_BPF and CAP_PERFMON (CAP_SYS_ADMIN before Linux 5.8; before 5.11 also LimitMEMLOCK=infinity)"
+RIGHTS = (
+    "needs CAP_BPF and CAP_PERFMON (CAP_SYS_ADMIN before Linux 5.8; before 5.11 also LimitMEMLOCK=infinity)"
+)
 KERNEL = "needs a kernel from 5.8 on with CONFIG_BPF_SYSCALL=y"
 LOG_SIZE = 65536
 
@@ -43,12 +52,14 @@ def syscall_number(machine: str, bits: int) -> int:
     if machine == "x86_64" and bits == 32:
         machine = "i686"
     if machine not in SYSCALLS:
-        raise UnavailableError(unavailable(f"bpf(2) is not known on {machine}", "report this machine to the PowerNap project"))
+        raise UnavailableError(
+            unavailable(f"bpf(2) is not known on {machine}", "report this machine to the PowerNap project")
+        )
     return SYSCALLS[machine]
 
 
 def bpf(command: int, attributes: bytes) -> int:
-    """One bpf(2); ``OSError`` as the kernel says."""
+    """Ask the kernel, once (bpf(2)); ``OSError`` as it answers."""
     number = syscall_number(platform.machine(), 64 if sys.maxsize > 2**32 else 32)
     buffer = ctypes.create_string_buffer(attributes, len(attributes))
     answer: int = ctypes.CDLL(None, use_errno=True).syscall(number, command, buffer, len(attributes))
@@ -68,14 +79,18 @@ def refusal(what: str, error: OSError, log: str = "") -> UnavailableError:
 
 def map_create(kind: int, key_size: int, value_size: int, entries: int, *, flags: int = 0) -> int:
     """A descriptor of a new map; sizes in bytes (a ring buffer's ``entries`` are its bytes, a power of two, whole pages)."""
-    head = struct.pack("=IIIIIII", kind, key_size, value_size, entries, flags, 0, 0) + b"powernap".ljust(16, b"\0")
+    head = struct.pack("=IIIIIII", kind, key_size, value_size, entries, flags, 0, 0) + b"powernap".ljust(
+        16, b"\0"
+    )
     try:
         return bpf(MAP_CREATE, head.ljust(72, b"\0"))
     except OSError as error:
         raise refusal("map", error) from error
 
 
-def element(map_fd: int, key: ctypes.Array[ctypes.c_char], value: ctypes.Array[ctypes.c_char] | None) -> bytes:
+def element(
+    map_fd: int, key: ctypes.Array[ctypes.c_char], value: ctypes.Array[ctypes.c_char] | None
+) -> bytes:
     """The attributes of an operation on one element."""
     address = ctypes.addressof(value) if value is not None else 0
     return struct.pack("=IIQQQ", map_fd, 0, ctypes.addressof(key), address, 0).ljust(72, b"\0")
@@ -150,7 +165,9 @@ def raw_tracepoint_open(name: str, program_fd: int) -> int:
     """Run the program at each event of a tracepoint, on all cores, until the returned descriptor is closed."""
     held = ctypes.create_string_buffer(name.encode())
     try:
-        return bpf(RAW_TRACEPOINT_OPEN, struct.pack("=QII", ctypes.addressof(held), program_fd, 0).ljust(24, b"\0"))
+        return bpf(
+            RAW_TRACEPOINT_OPEN, struct.pack("=QII", ctypes.addressof(held), program_fd, 0).ljust(24, b"\0")
+        )
     except OSError as error:
         raise refusal(f"tracepoint {name}", error) from error
 
@@ -166,7 +183,9 @@ class RingBuffer:
         self.fd = map_create(RINGBUF, 0, 0, size)
         page = mmap.PAGESIZE
         try:
-            self.consumer = mmap.mmap(self.fd, page, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE, offset=0)
+            self.consumer = mmap.mmap(
+                self.fd, page, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE, offset=0
+            )
             self.producer = mmap.mmap(self.fd, page + 2 * size, mmap.MAP_SHARED, mmap.PROT_READ, offset=page)
         except OSError as error:
             os.close(self.fd)

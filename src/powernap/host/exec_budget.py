@@ -13,8 +13,10 @@ BATCH_ABOVE, PAUSE_ABOVE = 100.0, 1000.0
 """Events a second above which to read in batches, and to stop."""
 BATCH_TIME = 0.05
 """Seconds between two batches; a process that lives longer is always seen by name."""
-PAUSE_TIME = 2.0
-"""Seconds between two looks while paused; each is followed by one batch's time of listening, to learn whether the storm is over."""
+PAUSE_TIME = 0.9
+"""Seconds between two looks while paused: what lives a second is found."""
+TRIAL_TIME = 0.02
+"""Seconds of listening after each look, to learn whether the storm is over; 1.4 ms of CPU at 5,000 events a second."""
 
 
 @dataclass(slots=True)

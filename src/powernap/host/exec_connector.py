@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from powernap.host.clock import Clock
 from powernap.host.ears import Ears
-from powernap.host.exec_budget import BATCH, BATCH_TIME, EACH, PAUSE_TIME, PAUSED, Budget
+from powernap.host.exec_budget import BATCH, BATCH_TIME, EACH, PAUSE_TIME, PAUSED, TRIAL_TIME, Budget
 from powernap.host.exec_events import Starts
 from powernap.host.proc_connector import EXEC, open_connector, parse_event, pass_execs, pass_nothing
 
@@ -23,7 +23,7 @@ MOST = 1500
 TEXTS = {
     EACH: "proc connector, names looked up",
     BATCH: "proc connector, names looked up in batches: more than 100 programs start each second",
-    PAUSED: "scan each 2 s: more than 1,000 programs start each second, short-lived ones are missed",
+    PAUSED: "scan each second: more than 1,000 programs start each second, short-lived ones are missed",
 }
 
 
@@ -81,20 +81,20 @@ class ExecConnector:
     def pause(self) -> None:
         """Hear nothing for a while; the pause ends with a look at all processes."""
         pass_nothing(self.link)
-        self.drain(lambda pid: None)
+        self.drain(forget)
         self.ears.later(PAUSE_TIME, self.try_again)
 
     def try_again(self) -> None:
-        """Listen for one batch's time: is the storm over?"""
+        """Look, then listen for a moment: is the storm over?"""
         if not self.closed:
             pass_execs(self.link)
             self.rescan()
-            self.ears.later(BATCH_TIME, self.tried)
+            self.ears.later(TRIAL_TIME, self.tried)
 
     def tried(self) -> None:
         """What was heard in that time decides."""
         if not self.closed:
-            mode = self.budget.listened(self.drain(self.look_up), BATCH_TIME, self.clock.boottime())
+            mode = self.budget.listened(self.drain(self.look_up), TRIAL_TIME, self.clock.boottime())
             self.go_on(mode, PAUSED)
 
     def drain(self, each: Callable[[int], None]) -> int:
@@ -157,6 +157,10 @@ class ExecConnector:
         self.closed = True
         self.ears.ignore(self.link.fileno())
         self.link.close()
+
+
+def forget(_pid: int) -> None:
+    """An event that nobody looks at."""
 
 
 def read_name(pid: int) -> bytes:

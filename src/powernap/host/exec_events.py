@@ -175,13 +175,17 @@ def exec_events(host: Host, sources: tuple[str, ...] = SOURCES) -> ExecEvents:
     return shared.get(id(host)) or ExecEvents(host, sources)
 
 
-def open_source(source: str, host: Host, told: Callable[[bytes, int], None], refused: list[Availability]) -> ExecSource:
+def open_source(
+    source: str, host: Host, told: Callable[[bytes, int], None], refused: list[Availability]
+) -> ExecSource:
     """One source by name; ``UnavailableError`` when it does not work here."""
     if source == "scan" or not host.live or host.ears is None:
         return Scan(refused)
     if not in_first_pid_namespace():
         raise UnavailableError(
-            Availability(usable=False, detail="this is a container", remedy="run powernapd on the machine itself")
+            Availability(
+                usable=False, detail="this is a container", remedy="run powernapd on the machine itself"
+            )
         )
     module: Any = importlib.import_module(f"powernap.host.exec_{source.replace('-', '_')}")
     opened: ExecSource = module.open_source(host.ears, told, host.clock)

@@ -56,7 +56,7 @@ class ExecTable:
 
     def __init__(self) -> None:
         self.slots: dict[bytes, int] = {}
-        self.awaited: dict[int, bytes] = {}
+        self.awaited: dict[int, tuple[bytes, int]] = {}
         self.names_fd = bpf.map_create(bpf.HASH, NAME_SIZE, 4, SLOTS)
         try:
             self.states_fd = bpf.map_create(bpf.ARRAY, 4, STATE.size, SLOTS, flags=bpf.MMAPABLE)
@@ -102,20 +102,27 @@ class ExecTable:
         except OSError as error:
             if error.errno != errno.E2BIG:
                 raise
-            raise UnavailableError(unavailable(f"more than {SLOTS} programs are watched", "watch fewer by name")) from error
+            raise UnavailableError(
+                unavailable(f"more than {SLOTS} programs are watched", "watch fewer by name")
+            ) from error
         self.slots[name] = slot
 
     def arm(self, name: bytes) -> None:
         """The next start of this name shall be told."""
         slot = self.slots[name]
-        self.awaited[slot] = name
+        self.awaited[slot] = name, self.starts(name).count
         self.armed[slot * STATE.size // 4] = 1
 
     def told(self) -> Iterator[tuple[bytes, int]]:
-        """Names that were armed and have been started since, with the id of the process; each is told once."""
-        fired = [slot for slot in self.awaited if not self.armed[slot * STATE.size // 4]]
-        for slot in fired:
-            yield self.awaited.pop(slot), self.armed[slot * STATE.size // 4 + 1]
+        """Names that were armed and have been started since, with the id of the process; each is told once.
+
+        The id is 0 where a start was counted but its message lost: a full ring leaves the name armed.
+        """
+        for slot, (name, count) in list(self.awaited.items()):
+            armed, pid, _, now = STATE.unpack_from(self.states, slot * STATE.size)
+            if not armed or now != count:
+                del self.awaited[slot]
+                yield name, 0 if armed else pid
 
     def starts(self, name: bytes) -> Starts:
         """All starts, also those that nobody was told of."""

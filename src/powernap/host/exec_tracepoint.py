@@ -11,7 +11,23 @@ from collections.abc import Callable
 
 from powernap.host import bpf
 from powernap.host.availability import UnavailableError
-from powernap.host.bpf_code import R0, R1, R2, R3, R4, R7, RINGBUF_OUTPUT, Line, call, copy, jump_if_equal, leave, put, put_map, store_value
+from powernap.host.bpf_code import (
+    R0,
+    R1,
+    R2,
+    R3,
+    R4,
+    R7,
+    RINGBUF_OUTPUT,
+    Line,
+    call,
+    copy,
+    jump_if_equal,
+    leave,
+    put,
+    put_map,
+    store_value,
+)
 from powernap.host.clock import Clock
 from powernap.host.ears import Ears
 from powernap.host.exec_events import Starts
@@ -74,7 +90,9 @@ class ExecTracepoint:
 
 def attach(table: ExecTable, ring: bpf.RingBuffer) -> int:
     """A descriptor that keeps the program on the tracepoint."""
-    program = bpf.program_load(bpf.RAW_TRACEPOINT, [*table.code(), *ring_bell(ring.fd), "out", put(R0, 0), leave()])
+    program = bpf.program_load(
+        bpf.RAW_TRACEPOINT, [*table.code(), *ring_bell(ring.fd), "out", put(R0, 0), leave()]
+    )
     try:
         return bpf.raw_tracepoint_open("sched_process_exec", program)
     finally:
@@ -82,7 +100,9 @@ def attach(table: ExecTable, ring: bpf.RingBuffer) -> int:
 
 
 def ring_bell(ring_fd: int) -> list[Line]:
-    """Wake the reader. If the ring is full the name is armed again: the next start rings, and the look before a stage finds the rest."""
+    """Wake the reader. If the ring is full the name is armed again: the reader sees that
+    it missed one, and the next start rings again.
+    """
     return [
         *(put_map(R1, ring_fd), copy(R2, R7), put(R3, STATE.size), put(R4, 0), call(RINGBUF_OUTPUT)),
         jump_if_equal(R0, 0, "out"),

@@ -106,11 +106,13 @@ class MachineKnobs:
     """The knobs of one machine.
 
     :param hook_limit: seconds for one call of a hook.
+    :param root: where hooks are found, for machines below another root (tests).
     """
 
     files: Files
     systemctl: Systemctl = field(default_factory=Systemctl)
     hook_limit: float = 30.0
+    root: str = ""
 
     def read(self, change: Change) -> str:
         """The value now, in the words that :meth:`write` takes."""
@@ -164,7 +166,7 @@ def _read_hook(_knobs: MachineKnobs, _change: Change) -> str:
 
 
 def _write_hook(knobs: MachineKnobs, change: Change, value: str) -> None:
-    outcome = run([change.target, value], knobs.hook_limit)
+    outcome = run([knobs.root + change.target, value], knobs.hook_limit)
     if outcome.code != 0:
         said = outcome.output.splitlines()[-1:] or ["and said nothing"]
         raise OSError(errno.EIO, f"the hook ended with {outcome.code}: {said[0]}", change.target)

@@ -175,12 +175,12 @@ class Ledger:
 
     def restore(self, action: str | None = None, stage: str | None = None) -> list[Result]:
         """Put back, backwards: everything, or what an action or a stage changed. May be killed anywhere and called again."""
-        results = [result for entry in self.live(action, stage) if (result := self._judge(entry))]
-        # read again: what was judged has changed, or gone
-        for entry in self.live(action, stage):
-            # a directory that we made takes its files with it, and their entries
-            if self._is_live(entry.seq):
-                results += self._put_back(entry)
+        results = [foreign for entry in self.live(action, stage) if (foreign := self._judge(entry))]
+        for seq in [entry.seq for entry in self.live(action, stage)]:
+            with self._lock:
+                # looked up now: a directory that we made has taken its files' entries with it, an original may have been handed on
+                entry = self._live.get(seq)
+            results += self._put_back(entry) if entry else []
         self.tidy()
         return [each for each in results if not each.left or self._is_live(each.seq)]
 
@@ -260,7 +260,7 @@ class Ledger:
 
     def _judge(self, entry: Entry) -> Result | None:
         """Collateral, before anything is restored: is the value the one that we left? A foreign one is closed here."""
-        if entry.change.new is not None or entry.ours or not self._is_live(entry.seq):
+        if entry.change.new is not None or entry.ours:
             return None
         try:
             now = self._knobs.read(entry.change)

@@ -77,7 +77,10 @@ class TypingTimes:
             return None
         before, instant = self.known.get(terminal, (None, 0.0))
         if before != atime:
-            instant = max(now - (self.clock.wall() - typed_before(atime)), self.looked.get(terminal, 0.0) if before else 0.0)
+            instant = max(
+                now - (self.clock.wall() - typed_before(atime)),
+                self.looked.get(terminal, 0.0) if before else 0.0,
+            )
             self.known[terminal] = (atime, instant)
         self.looked[terminal] = now
         return min(now, instant)

@@ -8,6 +8,7 @@ and later fragments not joined: such a datagram is not seen.
 from __future__ import annotations
 
 import ctypes
+import os
 import socket
 import struct
 from collections.abc import Iterator
@@ -221,11 +222,20 @@ def open_packets(program: bytes, *, outgoing: bool = False, memory: int = 16384)
         opened.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         if not outgoing:
             _ignore_outgoing(opened)
-        opened.bind(("", ALL))
+        _bind_everywhere(opened)
     except OSError:
         opened.close()
         raise
     return opened
+
+
+def _bind_everywhere(opened: socket.socket) -> None:
+    """``struct sockaddr_ll`` with interface 0: all of them. Python's own bind asks for a name."""
+    address = struct.pack("=H2si12x", socket.AF_PACKET, ALL.to_bytes(2, "big"), 0)
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.bind(opened.fileno(), ctypes.create_string_buffer(address, len(address)), len(address)):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
 
 
 def _ignore_outgoing(opened: socket.socket) -> None:
@@ -236,7 +246,7 @@ def _ignore_outgoing(opened: socket.socket) -> None:
         return
 
 
-def arrivals(opened: socket.socket, most: int = 64) -> Iterator[Packet]:
+def arrivals(opened: socket.socket, most: int = 256) -> Iterator[Packet]:
     """The packets in the queue, up to ``most``; an interface that went down is passed over."""
     for _ in range(most):
         try:

@@ -26,13 +26,19 @@ EVENT = struct.Struct("=IIQII")
 SO_ATTACH_FILTER, SO_RCVBUFFORCE = 26, 33
 RECEIVE_BUFFER = 1 << 20
 """2,520 events of 832 bytes each (measured); the default holds 256."""
-REMEDY = "needs CONFIG_PROC_EVENTS, CAP_NET_ADMIN, AF_NETLINK and the machine's first network and pid namespaces"
+REMEDY = (
+    "needs CONFIG_PROC_EVENTS, CAP_NET_ADMIN, AF_NETLINK and the machine's first network and pid namespaces"
+)
 
 
 def open_connector() -> socket.socket:
     """A non-blocking socket to which all process events come."""
     try:
-        link = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, NETLINK_CONNECTOR)
+        link = socket.socket(
+            socket.AF_NETLINK,
+            socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC,
+            NETLINK_CONNECTOR,
+        )
     except OSError as error:
         raise UnavailableError(unavailable(f"proc connector: {error.strerror}", REMEDY)) from error
     try:

@@ -129,6 +129,7 @@ class Search:
         self.quiet_pid = self.last_pid = -1
         self.looked = float("-inf")
         self.found: list[Process] = []
+        self.users: dict[int, str] = {}
 
     def all(self) -> list[Process]:
         """Every process that matches now."""
@@ -167,7 +168,7 @@ class Search:
             return -1
 
     def one(self, pid: int) -> Process | None:
-        """This process, if it matches."""
+        """The process of this id, if it matches."""
         try:
             with cpu_limit(REGEX_SECONDS if self.wanted.regex or self.wanted.arguments else 0):
                 return self.match(pid)
@@ -178,7 +179,10 @@ class Search:
         """Cheapest first: of most processes only the name is read. Whoever is gone meanwhile, or hidden from us, does not match."""
         what, directory = self.wanted, f"/proc/{pid}"
         try:
-            if what.program and read_head(self.files, f"{directory}/comm", 64)[:-1] != what.program[:NAME_BYTES]:
+            if (
+                what.program
+                and read_head(self.files, f"{directory}/comm", 64)[:-1] != what.program[:NAME_BYTES]
+            ):
                 return None
             if what.picky and not self.picked(directory):
                 return None
@@ -194,15 +198,25 @@ class Search:
         """Whether the command line matches."""
         what = self.wanted
         words = parse_words(read_head(self.files, f"{directory}/cmdline", COMMAND_LINE))
-        if len(what.program) > NAME_BYTES and os.fsdecode(what.program) not in self.full_names(directory, words):
+        if len(what.program) > NAME_BYTES and os.fsdecode(what.program) not in self.full_names(
+            directory, words
+        ):
             return False
         line = " ".join(words)
-        return all(pattern.search(line) for pattern in (what.arguments, what.regex) if pattern) and bool(line or what.program)
+        return all(pattern.search(line) for pattern in (what.arguments, what.regex) if pattern) and bool(
+            line or what.program
+        )
 
     def full_names(self, directory: str, words: list[str]) -> Iterator[str]:
         """The uncut name: a program's first word, a script's second, or the file that runs."""
         yield from (word.rpartition("/")[2] for word in words[:2])
         yield self.files.real(f"{directory}/exe").rpartition("/")[2].removesuffix(" (deleted)")
+
+    def describe(self, process: Process) -> str:
+        """``name[pid] user``, for people."""
+        if process.uid not in self.users:
+            self.users[process.uid] = user_name(self.host, process.uid)
+        return f"{process.name}[{process.pid}] {self.users[process.uid]}"
 
     def is_own(self, pid: int, parent: int) -> bool:
         """We ourselves, or what we started: a ``command`` monitor's program is no activity."""
@@ -211,7 +225,10 @@ class Search:
                 return True
             if parent <= 1 or not self.own:
                 return False
-            pid, parent = parent, parse_stat(os.fsdecode(read_head(self.files, f"/proc/{parent}/stat", 4096))).parent
+            pid, parent = (
+                parent,
+                parse_stat(os.fsdecode(read_head(self.files, f"/proc/{parent}/stat", 4096))).parent,
+            )
         return False
 
 
@@ -236,7 +253,11 @@ def user_id(host: Host, user: str) -> int:
             return pwd.getpwnam(user).pw_uid  # those of LDAP and the like
     except KeyError:
         pass
-    raise UnavailableError(unavailable(f'no user "{user}" on this machine', "name one that `getent passwd` lists, or give the number"))
+    raise UnavailableError(
+        unavailable(
+            f'no user "{user}" on this machine', "name one that `getent passwd` lists, or give the number"
+        )
+    )
 
 
 def user_name(host: Host, uid: int) -> str:
@@ -251,6 +272,6 @@ def user_name(host: Host, uid: int) -> str:
         return str(uid)
 
 
-def describe(host: Host, process: Process) -> str:
-    """``name[pid] user``."""
-    return f"{process.name}[{process.pid}] {user_name(host, process.uid)}"
+def bare_name(program: str) -> str | None:
+    """What is wrong with a program's name in the configuration."""
+    return 'write the name without its directory, such as "rsync"' if "/" in program else None

@@ -37,7 +37,7 @@ FORMS = re.compile(
 )
 KEYED = re.compile(
     r"^(?P<key>[A-Z]:)?(?P<name>\w*(?:SERIAL|Serial|UUID|WWN|WWID|LABEL|PART_ENTRY_NAME|MACHINE_ID|UNIQ|REMOTE_HOST|USER|REMOTE_USER)"
-    r"(?:_\w+)?)(?P<sign>\s*[=:]\s*)(?P<value>\S.*)$",
+    r"(?:_\w+)?)(?P<sign>[ \t]*[=:][ \t]*)(?P<value>\S.*)$",
     re.MULTILINE,
 )
 """What is telling by the name before it: udev data, uevent, logind's sessions, /proc/cpuinfo of an ARM board."""
@@ -96,12 +96,9 @@ class Pseudonyms:
     def learn_from(self, text: str) -> None:
         """Learn the serial numbers, people and machines that stand behind a key that says so."""
         for match in KEYED.finditer(text):
-            if (
-                (kind := kind_of_key(match["name"]))
-                and "LABEL" not in match["name"]
-                and "ENTRY_NAME" not in match["name"]
-            ):
-                self.learn(kind, match["value"])
+            label = "LABEL" in match["name"] or "ENTRY_NAME" in match["name"]
+            if not label and not FORMS.fullmatch(match["value"].strip('"')):
+                self.learn(kind_of_key(match["name"]), match["value"])
 
     def replace(self, text: str) -> str:
         """The text with everything telling replaced."""
@@ -119,14 +116,10 @@ class Pseudonyms:
         return FORMS.sub(self._form, path)
 
     def _keyed(self, name: str, value: str) -> str:
-        """Identifiers and addresses keep their form; everything else behind such a key becomes a name."""
-        if value.isdigit() and name in {"USER", "UID"}:
+        """What stands behind such a key becomes a name; an address or identifier keeps its form, and a user id says nothing."""
+        if value.isdigit() and name == "USER":
             return value
-        return (
-            FORMS.sub(self._form, value)
-            if FORMS.fullmatch(value.strip('"'))
-            else self.of(kind_of_key(name), value)
-        )
+        return value if FORMS.fullmatch(value.strip('"')) else self.of(kind_of_key(name), value)
 
     def _find(self) -> re.Pattern[str]:
         if self._finder is None:

@@ -166,12 +166,16 @@ class Walker:
             return []
 
     def _follow(self, path: str) -> str:
-        """Where a link leads; the path itself when it is none; empty when it leads out of what may be recorded."""
+        """Where a link leads; the path itself when it is none; empty when it leads nowhere, or out of what may be recorded."""
         if not stat.S_ISLNK(self.mode(path)):
             return path
         real = os.path.realpath(self._root + path)
         inside = real.removeprefix(self._real_root)
-        if not real.startswith(self._real_root + "/") or not inside.startswith(recorded.REACH):
+        if (
+            not real.startswith(self._real_root + "/")
+            or not inside.startswith(recorded.REACH)
+            or not os.path.exists(real)
+        ):
             return ""
         if (
             os.path.dirname(path) == "/proc"

@@ -98,7 +98,7 @@ def _port(port: int) -> bytes:
 
 
 def _host(network: Network) -> bytes:
-    """``struct inet_diag_hostcond``; one of AF_INET also finds v4-mapped peers of IPv6 sockets."""
+    """``struct inet_diag_hostcond``; one of AF_INET also finds v4-mapped peers of IPv6 sockets (as does ``::/0``, which they are not in)."""
     family = socket.AF_INET if network.version == 4 else socket.AF_INET6
     return struct.pack("=BBxxi", family, network.prefixlen, -1) + network.network_address.packed
 
@@ -127,12 +127,15 @@ def question(family: int, wanted: Wanted, *, info: bool) -> bytes:
     return netlink.message(SOCK_DIAG_BY_FAMILY, payload)
 
 
-def parse(payload: bytes | memoryview) -> Connection:
-    """One answer (``struct inet_diag_msg`` and its attributes); ``MalformedError`` where it is cut off."""
+def parse(payload: bytes | memoryview, *, info: bool = True) -> Connection:
+    """One answer (``struct inet_diag_msg`` and its attributes); ``MalformedError`` where it is cut off.
+
+    :param info: read the attributes too, which doubles the cost: the kernel adds some unasked.
+    """
     if len(payload) < ANSWER.size:
         raise netlink.MalformedError(f"a sock_diag answer of {len(payload)} bytes")
     family, _, _, _, local_port, peer_port, local, peer, cookie = ANSWER.unpack_from(payload)
-    moved, quiet = _info(payload[ANSWER.size :]) if len(payload) > ANSWER.size else (None, None)
+    moved, quiet = _info(payload[ANSWER.size :]) if info else (None, None)
     if family == socket.AF_INET:
         return Connection(local[:4], local_port, peer[:4], peer_port, cookie, moved, quiet)
     return Connection(unmapped(local), local_port, unmapped(peer), peer_port, cookie, moved, quiet)
@@ -168,11 +171,12 @@ def established(wanted: Wanted, *, info: bool = False) -> list[Connection]:
     """
     with netlink.open_netlink(NETLINK_SOCK_DIAG) as asked:
         found = [
-            parse(payload)
+            parse(payload, info=info)
             for family in (socket.AF_INET, socket.AF_INET6)
             for payload in netlink.dump(asked, question(family, wanted, info=info))
         ]
-    return found if wanted.loopback else [connection for connection in found if not is_own(connection)]
+    exact = wanted.loopback and (wanted.peers is None or wanted.peers.version == 4)
+    return found if exact else [connection for connection in found if chosen(connection, wanted)]
 
 
 def refusal() -> str:

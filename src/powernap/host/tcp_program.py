@@ -179,7 +179,7 @@ def _choose(slot: int, wanted: Wanted, namespace: int) -> list[Line]:
     if namespace:
         lines += [load(8, R2, R10, SOCK + NAMESPACE), put_wide(R3, namespace), jump_if_other(R2, R3, further)]
     if wanted.peers is not None:
-        lines += _in_network(wanted.peers, further)
+        lines += _in_network(wanted.peers, slot, further)
     sides = [R8] * wanted.incoming + [R9] * wanted.outgoing
     for number, (side, (low, high)) in enumerate((side, ports) for side in sides for ports in wanted.ports):
         lines += [
@@ -190,22 +190,25 @@ def _choose(slot: int, wanted: Wanted, namespace: int) -> list[Line]:
     return [*lines, *([jump(further)] if wanted.ports else []), f"hit {slot}"]
 
 
-def _in_network(network: Network, otherwise: str) -> list[Line]:
-    """Compare the words of the v4-mapped peer that the prefix reaches into."""
-    first = (
-        MAPPED + network.network_address.packed if network.version == 4 else network.network_address.packed
-    )
-    bits = b"\xff" * 12 + network.netmask.packed if network.version == 4 else network.netmask.packed
+def _in_network(network: Network, slot: int, otherwise: str) -> list[Line]:
+    """Compare the words of the v4-mapped peer that the prefix reaches into. An IPv4 peer is in no IPv6 network, not even ``::/0``."""
+    peer = RECORD + RECORD_PEER
+    head = MAPPED if network.version == 4 else b""
+    first, bits = head + network.network_address.packed, b"\xff" * len(head) + network.netmask.packed
     lines: list[Line] = []
     for at in range(0, 16, 4):
         reach = _native(bits[at : at + 4])
         if reach:
             lines += [
-                load(4, R2, R10, RECORD + RECORD_PEER + at),
-                mask(R2, reach),
-                put_wide(R3, _native(first[at : at + 4])),
-                jump_if_other(R2, R3, otherwise),
+                *(load(4, R2, R10, peer + at), mask(R2, reach)),
+                *(put_wide(R3, _native(first[at : at + 4])), jump_if_other(R2, R3, otherwise)),
             ]
+    if network.version == 6:
+        lines += [
+            *(load(8, R2, R10, peer), jump_if_not(R2, 0, f"real {slot}")),
+            *(load(4, R2, R10, peer + 8), put_wide(R3, _native(MAPPED[8:])), jump_if_same(R2, R3, otherwise)),
+            f"real {slot}",
+        ]
     return lines
 
 

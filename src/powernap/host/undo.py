@@ -5,6 +5,7 @@ Needs the standard library and nothing of the daemon, so that it also works when
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -58,7 +59,7 @@ def undo(path: str, files: Files, knobs: Knobs | None = None) -> Report:
 
     :raises LedgerBusyError: a daemon has it open; :raises OSError: it cannot be opened.
     """
-    if load(path) == ([], []):
+    if _empty(path):
         return Report([], [])
     file = LedgerFile(path)
     try:
@@ -79,7 +80,7 @@ def forget(path: str, target: str, files: Files, knobs: Knobs | None = None) -> 
 
     :raises LedgerBusyError: a daemon has it open; :raises OSError: it cannot be opened.
     """
-    if load(path) == ([], []):
+    if _empty(path):
         return Report([], [])
     file = LedgerFile(path)
     try:
@@ -87,3 +88,11 @@ def forget(path: str, target: str, files: Files, knobs: Knobs | None = None) -> 
         return Report([*ledger.dropped, *ledger.forget(target)], ledger.damage)
     finally:
         file.close()
+
+
+def _empty(path: str) -> bool:
+    """Nothing in it, not even half a line."""
+    try:
+        return os.path.getsize(path) == 0
+    except FileNotFoundError:
+        return True

@@ -63,7 +63,7 @@ def parse_password(content: str) -> bytes:
 
 def own_addresses(files: Files) -> dict[bytes, str]:
     """Interfaces by their MAC address; those without one are left out."""
-    found = {}
+    found: dict[bytes, str] = {}
     for name in files.names(INTERFACES):
         address = text(files, f"{INTERFACES}/{name}/address").lower()
         if MAC.fullmatch(address):
@@ -148,13 +148,11 @@ class MagicPacketMonitor:
     def check(self, now: float) -> Reading:
         """The latest packet for this machine, also of those that came while nobody listened."""
         self._arm()
-        while self._take(now):
-            pass
+        self._take(now)
         return self._reading(now)
 
     def _take(self, now: float) -> bool:
-        """Read a part of the queue; whether something in it was for us."""
-        lost = packets.counted(self._socket).lost
+        """Empty the queue; whether something in it was for us, or may have been among what it could not hold."""
         found = False
         for packet in packets.arrivals(self._socket):
             address = self._target(packet.data, now)
@@ -162,10 +160,10 @@ class MagicPacketMonitor:
                 found = True
                 self._last = self._instant(packet.at, now)
                 self._latest = f"magic packet for {self._addresses[address]}{self._sender(packet.data)}"
-        if lost and not self._listening:
-            # Among what the queue could not hold there may have been one for us.
-            self._last, self._latest = now, f"{lost} packets like magic packets, too many to look at"
-        return found
+        lost = packets.counted(self._socket).lost
+        if lost:
+            self._last, self._latest = now, f"{lost} packets like magic packets more than could be looked at"
+        return found or lost > 0
 
     def _target(self, data: bytes, now: float) -> bytes | None:
         """Our address in the packet. Interfaces come and go: before a packet is called strange they are read anew, once a second at most."""

@@ -145,9 +145,7 @@ class NetworkMonitor:
         name = max(each, key=lambda name: each[name])
         total = sum(each.values())
         share = "" if total == each[name] else f" of {rate(total)} on {len(each)} interfaces"
-        limit = wording(
-            self._threshold, self._crossing, rate(self._threshold.above), rate(self._threshold.floor)
-        )
+        limit = wording(self._crossing, rate(self._threshold.above), rate(self._threshold.floor))
         word = {"in": " received", "out": " sent", "any": ""}[self._options.direction]
         return f"{name} {rate(each[name])}{word}{share} over the last {show_duration(seconds)} ({limit})"
 

@@ -20,7 +20,7 @@ from powernap.host.availability import Availability, UnavailableError, available
 from powernap.host.exec_events import SOURCES, ExecEvents, Watch, exec_events
 from powernap.host.host import Host
 from powernap.host.pidfd import ended, open_pidfd
-from powernap.host.processes import Process, Search, describe, wanted
+from powernap.host.processes import Process, Search, bare_name, wanted
 from powernap.monitors import Context
 
 EVENTS = True
@@ -29,11 +29,6 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0
 thousand short processes is one hold; the end is told late then, with the right instant."""
 GUARD_TIME = 30.0
 """Seconds for which an unchanged last process id may spare the search for a bare regex."""
-
-
-def bare_name(program: str) -> str | None:
-    """What is wrong with a program's name."""
-    return 'write the name without its directory, such as "rsync"' if "/" in program else None
 
 
 @dataclass(frozen=True)
@@ -47,10 +42,16 @@ class Options:
         check=bare_name,
     )
     arguments: str = option(
-        "", unit="regex", help="Only processes whose command line this regex finds; with program.", example=r"--daily\b"
+        "",
+        unit="regex",
+        help="Only processes whose command line this regex finds; with program.",
+        example=r"--daily\b",
     )
     regex: str = option(
-        "", unit="regex", help="In place of program: found anywhere in the command line; read at each look.", example="backup"
+        "",
+        unit="regex",
+        help="In place of program: found anywhere in the command line; read at each look.",
+        example="backup",
     )
     user: str = option("", help="Only processes of this user (name or number).", example="www-data")
 
@@ -148,7 +149,12 @@ class ProcessMonitor:
         if not self.watch:
             return
         starts = self.watch.latest()
-        if starts.count > self.seen and starts.last and not self.search.wanted.picky and starts.last > (self.last or 0.0):
+        if (
+            starts.count > self.seen
+            and starts.last
+            and not self.search.wanted.picky
+            and starts.last > (self.last or 0.0)
+        ):
             self.last, self.reason = starts.last, f"{self.named} came and went"
         self.seen = starts.count
 
@@ -181,7 +187,9 @@ class ProcessMonitor:
 
     def gone(self) -> bool:
         """Whether the held process has ended; it is dropped then."""
-        if self.held and (ended(self.pidfd) if self.pidfd is not None else self.search.one(self.held.pid) != self.held):
+        if self.held and (
+            ended(self.pidfd) if self.pidfd is not None else self.search.one(self.held.pid) != self.held
+        ):
             self.note_end()
         return self.held is None
 
@@ -192,7 +200,7 @@ class ProcessMonitor:
 
     def described(self) -> str:
         """The held process, for people."""
-        return describe(self.host, self.held) if self.held else self.named
+        return self.search.describe(self.held) if self.held else self.named
 
     def heard(self, pid: int) -> None:
         """A program of our name was started (0: some may have been, look)."""
@@ -206,17 +214,20 @@ class ProcessMonitor:
             look(now)
         except UnavailableError as error:
             answer = error.availability
-            self.context.tell(Reading(self.context.name, now, reason=answer.detail, remedy=answer.remedy, failed=True))
+            self.context.tell(
+                Reading(self.context.name, now, reason=answer.detail, remedy=answer.remedy, failed=True)
+            )
 
     def overrun(self, now: float) -> None:
         """Events were lost: what they would have told is found by a search."""
+        before = self.last
         self.arm()
         self.find(now)
-        if self.held:
-            self.context.tell(self.holding(now))
+        if self.held or self.last != before:
+            self.context.tell(self.verdict(now))
 
     def started(self, pid: int, now: float) -> None:
-        """This process was started: hold it, count it as a pulse if it is gone, or hear the next if it is not ours."""
+        """A process was started: hold it, count it as a pulse if it is gone, or hear the next if it is not ours."""
         self.seen += 1
         found = self.hold(pid)
         if found is HELD:

@@ -19,7 +19,7 @@ from powernap.core.reading import Reading
 from powernap.host.availability import Availability, UnavailableError, available, unavailable
 from powernap.host.files import text
 from powernap.host.host import Host
-from powernap.host.inotify import ACCESS, CREATE, ONESHOT, OVERFLOW, Inotify, on_disk
+from powernap.host.inotify import ACCESS, CREATE, ONESHOT, Inotify, on_disk
 from powernap.host.logins import TypingTimes, user_names
 from powernap.monitors import Context
 
@@ -43,11 +43,10 @@ class Options:
 
 @dataclass
 class Terminal:
-    """``watch`` is its inotify watch, ``None`` where we may not watch it. ``quiet_from``: no input was heard since that instant."""
+    """``watch`` is its inotify watch, ``None`` where we may not watch it; ``last`` the instant of its newest input known."""
 
     user: str
     watch: int | None
-    quiet_from: float
     last: float | None
 
 
@@ -67,7 +66,11 @@ def probe(host: Host, options: Options) -> Availability:  # noqa: ARG001 - every
     if not host.live:
         return unavailable("recorded machine: nobody types on it")
     found = names(host)
-    return available(f"{len(found)} terminals: {', '.join(found[:8])}" if found else "no terminals now; new ones are watched")
+    return available(
+        f"{len(found)} terminals: {', '.join(found[:8])}"
+        if found
+        else "no terminals now; new ones are watched"
+    )
 
 
 def open(context: Context, options: Options) -> TerminalsMonitor:  # noqa: A001 - the name every monitor has
@@ -112,13 +115,15 @@ class TerminalsMonitor:
     def source(self) -> str:
         """How input is noticed."""
         blind = sum(terminal.watch is None for terminal in self.terminals.values())
-        return f"inotify on {len(self.terminals) - blind} terminals" + (f", access times of {blind} that we may not watch" if blind else "")
+        return f"inotify on {len(self.terminals) - blind} terminals" + (
+            f", access times of {blind} that we may not watch" if blind else ""
+        )
 
     def check(self, now: float) -> Reading:
         """Watch again what was heard, then take the newest input from hearing and from access times."""
         self._arm()
         self.users = user_names(self.context.host.files)
-        self._take_heard(now)
+        self._take_heard()
         there = names(self.context.host)
         for name in [name for name in self.terminals if name not in there]:
             self._forget(name)
@@ -135,7 +140,7 @@ class TerminalsMonitor:
     # --- looking
 
     def _look(self, name: str, now: float) -> None:
-        """Watch one terminal, *then* read its access time."""
+        """Watch one terminal (again), *then* read its access time. A watch that still stands heard nothing: nobody typed."""
         path = on_disk(self.context.host.files, f"/dev/{name}")
         user = self._owner(path)
         if user is None or user in self.options.exclude_users:
@@ -147,13 +152,10 @@ class TerminalsMonitor:
             self._forget(name)
             return
         known = self.terminals.get(name)
-        quiet = known is not None and known.watch is not None and known.watch == watch
-        typed = self.times.at(name, now)
-        if known and typed is not None:
-            # unheard since it was armed: nobody typed since, whatever the 8-s step allows
-            typed = max(known.last or 0.0, min(typed, known.quiet_from) if quiet else typed)
-            typed = known.last if quiet and known.last is None else typed
-        self.terminals[name] = Terminal(user, watch, known.quiet_from if known and quiet else now, typed)
+        if not known or watch is None or known.watch != watch:
+            instants = (known.last if known else None, self.times.at(name, now))
+            newest = max((at for at in instants if at is not None), default=None)
+            self.terminals[name] = Terminal(user, watch, newest)
 
     def _owner(self, path: str) -> str | None:
         try:
@@ -175,7 +177,11 @@ class TerminalsMonitor:
             self.inotify.unwatch(terminal.watch)
 
     def _reading(self, now: float) -> Reading:
-        typed = [(item.last, f"{item.user} on {name}") for name, item in self.terminals.items() if item.last is not None]
+        typed = [
+            (item.last, f"{item.user} on {name}")
+            for name, item in self.terminals.items()
+            if item.last is not None
+        ]
         if not typed:
             return Reading(self.context.name, now, reason=f"nobody typed on {len(self.terminals)} terminals")
         last, who = max(typed)
@@ -211,27 +217,25 @@ class TerminalsMonitor:
 
     def _heard(self) -> None:
         now = self.context.host.clock.boottime()
-        if self._take_heard(now) and self.armed:
+        typed = self._take_heard()
+        for terminal in typed:
+            terminal.last = now
+        if typed and self.armed:
             self._disarm()
             self.context.tell(self._reading(now))
 
-    def _take_heard(self, now: float) -> bool:
-        """Note who typed, and watch who is new; answers whether anybody typed."""
-        typed = False
+    def _take_heard(self) -> list[Terminal]:
+        """Watch who is new; answers with the terminals on which somebody typed."""
         by_watch = {terminal.watch: terminal for terminal in self.terminals.values()}
+        typed = []
         for event in self.inotify.drain():
-            terminal = by_watch.get(event.watch)
-            if event.mask & ACCESS and terminal:
-                terminal.watch, typed = None, True
-                # deaf, it is only known that it was before now: the access time tells
-                terminal.last = now if self.armed_since_before(terminal, now) else terminal.last
-            elif event.mask & CREATE and event.name.isdecimal():
-                self._greet(f"pts/{event.name}", now)
-            elif event.mask & OVERFLOW:
-                typed = True
+            if event.mask & CREATE and event.name.isdecimal():
+                self._greet(f"pts/{event.name}")
+            elif event.mask & ACCESS and event.watch in by_watch:
+                typed.append(by_watch[event.watch])
         return typed
 
-    def _greet(self, name: str, now: float) -> None:
+    def _greet(self, name: str) -> None:
         """A new terminal: nobody typed on it yet."""
         self.created += 1
         if self.created > BURST and self.context.host.ears:
@@ -243,7 +247,7 @@ class TerminalsMonitor:
         if user is None or user in self.options.exclude_users:
             return
         try:
-            self.terminals[name] = Terminal(user, self._watch(path), now, None)
+            self.terminals[name] = Terminal(user, self._watch(path), None)
         except FileNotFoundError:
             return
 

@@ -127,8 +127,8 @@ class UdpMonitor:
 
     def _take(self, now: float) -> bool:
         """Empty queue and counter; whether that makes activity."""
-        count = packets.counted(self._socket)
         came = list(packets.arrivals(self._socket))
+        count = packets.counted(self._socket)  # after: one that comes in between is known to have come now
         self._pending += max(count.accepted, len(came))
         minutes = max(1.0, (now - self._base) / MINUTE)
         if self._pending == 0 or self._pending <= self._options.above * minutes:

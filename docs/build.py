@@ -1,0 +1,108 @@
+"""Write the pages that are derived from the code; with ``--check``, fail when a committed one is not what the code says.
+
+    python -m docs.build [--check]
+"""
+
+import pathlib
+import sys
+
+from docs import manpage
+from powernap import __version__, actions, monitors
+from powernap.cli.main import parser
+from powernap.config.reference import reference
+from powernap.daemon.main import arguments
+
+HERE = pathlib.Path(__file__).parent
+
+EXIT = """
+0: It worked; the answer is yes.
+
+1: A negative answer: `why` found nothing that keeps the machine awake, `nap` found that it is in use, `undo` could not put everything back.
+
+2: Wrong usage, or a configuration with faults.
+
+3: Not permitted, or the daemon cannot be reached.
+"""
+FILES = """
+/etc/powernap/powernap.toml: The configuration; then conf.d/*.toml beside it, by name, later wins.
+
+/run/powernap/ledger.jsonl: What is changed now, and what it was before. `powernap undo` reads it.
+
+/run/powernap/control: The control socket. Anyone may ask; acting takes root or the group powernap.
+
+/var/lib/powernap/history.jsonl: What happened.
+"""
+SIGNALS = """
+SIGTERM: Put everything back, then stop.
+
+SIGHUP: Load the configuration again; one with faults changes nothing.
+
+SIGUSR1: Nap now, unless somebody is there.
+
+SIGUSR2: Come back now.
+"""
+ENVIRONMENT = """
+POWERNAP_SOCKET: Where the daemon listens, if not at /run/powernap/control.
+
+NO_COLOR: When set and not empty, nothing is coloured.
+"""
+
+
+def powernap_1() -> str:
+    extra = {"EXIT STATUS": EXIT, "FILES": FILES, "ENVIRONMENT": ENVIRONMENT, "SEE ALSO": "powernapd(8)"}
+    return manpage.page(parser(), 1, __version__, "ask the power-saving daemon, try it, undo it", extra)
+
+
+def powernapd_8() -> str:
+    extra = {"SIGNALS": SIGNALS, "FILES": FILES, "SEE ALSO": "powernap(1)"}
+    return manpage.page(arguments(), 8, __version__, "let this machine sleep whenever nobody needs it", extra)
+
+
+def first_line(text: str | None) -> str:
+    return (text or "").strip().split("\n")[0].replace("|", "\\|")
+
+
+def catalogue() -> str:
+    """Every monitor and action in a table each."""
+    lines = ["# Monitors and actions", "", "Written by `python -m docs.build` from what each module declares.", "", "## Monitors", ""]
+    lines += ["A monitor answers one question: is somebody using this machine?", "", "| type | noticed | what it watches |", "|---|---|---|"]
+    for kind in monitors.kinds():
+        module = monitors.load(kind)
+        lines.append(f"| `{kind}` | {'by event' if module.EVENTS else 'at each look'} | {first_line(module.__doc__)} |")
+    lines += ["", "## Actions", "", "An action is one reversible change of the machine.", "", "| name | risk | put back | what it does |", "|---|---|---|---|"]
+    for kind in actions.kinds():
+        action = actions.load(kind)
+        speed = "at once" if action.LANE == "fast" else "after the fast ones"
+        lines.append(f"| `{kind}` | {action.RISK} | {speed} | {first_line(action.__doc__)} |")
+    lines += ["", "Options of each: [the configuration reference](reference.md).", ""]
+    return "\n".join(lines)
+
+
+def pages() -> dict[str, str]:
+    """Path below ``docs/`` and content."""
+    return {
+        "man/powernap.1": powernap_1(),
+        "man/powernapd.8": powernapd_8(),
+        "reference.md": reference(),
+        "catalogue.md": catalogue(),
+    }
+
+
+def main() -> int:
+    stale = []
+    for name, text in pages().items():
+        path = HERE / name
+        if path.exists() and path.read_text(encoding="utf-8") == text:
+            continue
+        stale.append(name)
+        if "--check" not in sys.argv:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    if "--check" in sys.argv and stale:
+        print(f"docs/{', docs/'.join(stale)}: not what the code says; run `python -m docs.build`", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

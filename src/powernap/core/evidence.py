@@ -1,0 +1,104 @@
+"""What becomes known of the machine's use, piece by piece. Owns how news joins what was known before; what follows from it is
+``verdict.py``'s.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from powernap.core.ladder import MonitorRule, Settings
+from powernap.core.reading import Reading
+from powernap.core.verdict import Evidence, Lease, failure_counts_until, judge, standing
+
+
+def hear(evidence: Evidence, settings: Settings, reading: Reading) -> Evidence:
+    """A monitor answered. What is older than ``fresh``, or from a monitor that is no more, is dropped."""
+    rule = settings.taken.get(reading.monitor)
+    if rule is None or reading.at < evidence.fresh:
+        return evidence
+    before = evidence.readings.get(reading.monitor)
+    return replace(evidence, readings={**evidence.readings, reading.monitor: follow(before, reading, rule)})
+
+
+def follow(before: Reading | None, reading: Reading, rule: MonitorRule) -> Reading:
+    """The newer of two readings, with what the older one knew.
+
+    Activity that is known stays known, a failure keeps the instant at which it began, and an answer that was overtaken by a newer
+    one does not undo that.
+    """
+    if before is not None and reading.at < before.at:
+        before, reading = reading, before
+    since = _failing_since(before, reading) if reading.failed else reading.since
+    if before is None:
+        return replace(reading, since=since)
+    instants = (reading.last, before.last, _ended(before, reading, rule))
+    last = max((instant for instant in instants if instant is not None), default=None)
+    return replace(reading, last=last, since=since)
+
+
+def _failing_since(before: Reading | None, reading: Reading) -> float:
+    since = reading.at if reading.since is None else reading.since
+    if before is None or not before.failed:
+        return since
+    return min(since, before.at if before.since is None else before.since)
+
+
+def _ended(before: Reading, reading: Reading, rule: MonitorRule) -> float | None:
+    """Until when a hold, or a failure that counts, lasted if ``reading`` ends it. Awake when unsure: unless the monitor knows
+    better, until now.
+    """
+    if reading.active or not (before.active or before.failed):
+        return None
+    knows = reading.last is not None and (reading.last > before.at or before.told)
+    end = max(before.at, reading.last) if knows and reading.last is not None else reading.at
+    if not before.failed:
+        return end
+    # While the failure goes on it counts by itself.
+    counted = failure_counts_until(before, rule)
+    return None if reading.failed or counted == float("-inf") else min(end, counted)
+
+
+def take_lease(evidence: Evidence, lease: Lease) -> Evidence:
+    """A new lease, or another end for an old one."""
+    return replace(evidence, leases={**evidence.leases, lease.id: lease})
+
+
+def end_lease(evidence: Evidence, id_: str) -> Evidence:
+    """Nothing happens if it has ended before."""
+    return replace(evidence, leases={key: lease for key, lease in evidence.leases.items() if key != id_})
+
+
+def open_window(evidence: Evidence, name: str, until: float | None) -> Evidence:
+    """A new window, or another end for an old one."""
+    return replace(evidence, windows={**evidence.windows, name: until})
+
+
+def close_window(evidence: Evidence, name: str) -> Evidence:
+    """Nothing happens if it has closed before."""
+    return replace(evidence, windows={key: until for key, until in evidence.windows.items() if key != name})
+
+
+def forget_ended(evidence: Evidence, now: float) -> Evidence:
+    """Without the leases and windows whose time is over."""
+    leases = {key: lease for key, lease in evidence.leases.items() if standing(lease.until, now)}
+    windows = {key: until for key, until in evidence.windows.items() if standing(until, now)}
+    if len(leases) == len(evidence.leases) and len(windows) == len(evidence.windows):
+        return evidence
+    return replace(evidence, leases=leases, windows=windows)
+
+
+def resume(evidence: Evidence, now: float, min_awake: float) -> Evidence:
+    """After a sleep idle time begins anew, and what was queued before it is dropped."""
+    return replace(evidence, began=now, fresh=now, awake_until=now + min_awake)
+
+
+def reconfigure(evidence: Evidence, settings: Settings, now: float) -> Evidence:
+    """For other monitors: idle time goes on as far as they know it, but every one of them must answer anew.
+
+    An old hold whose end was to be told is nothing that the new monitor of that name knows of.
+    """
+    kept = {name: reading for name, reading in evidence.readings.items() if name in settings.taken}
+    monitors = tuple((name, rule) for name, rule in settings.monitors if name in kept)
+    rules = tuple(rule for rule in settings.rules if kept.keys() >= set(rule.members))
+    judged = judge(replace(settings, monitors=monitors, rules=rules), replace(evidence, readings=kept), now)
+    return replace(evidence, began=judged.idle_since, fresh=now, readings={})

@@ -1,0 +1,192 @@
+"""powernapd as a whole: it naps by itself, comes back at once, and leaves the machine as it was."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from integration.daemon_process import Daemon, request
+
+KNOB = Path("/proc/sys/vm/stat_interval")
+
+ACTING = """
+mode = "act"
+[[stage]]
+name = "ease"
+after = "500ms"
+actions = ["kernel-quiet"]
+[monitor.work]
+type = "process"
+program = "pn-work"
+"""
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> str:
+    """A program under a name of its own."""
+    path = tmp_path / "pn-work"
+    shutil.copy("/bin/sleep", path)
+    return str(path)
+
+
+@pytest.mark.root
+@pytest.mark.alone
+def test_naps_and_comes_back(tmp_path: Path, work: str) -> None:
+    """With nobody there the stage is applied; a program that lives 100 ms brings everything back."""
+    before = KNOB.read_text()
+    with Daemon(tmp_path, ACTING) as daemon:
+        daemon.until_phase("napping")
+        napping = KNOB.read_text()
+        subprocess.run([work, "0.1"], check=True)
+        daemon.until("left", stage="ease")
+
+        assert before != napping
+        assert before == KNOB.read_text()
+        assert daemon.stop() == 0
+    assert before == KNOB.read_text()
+
+
+@pytest.mark.root
+@pytest.mark.alone
+def test_a_process_keeps_it_awake_and_why_names_it(tmp_path: Path, work: str) -> None:
+    """`why` names program, pid and user of what keeps it awake, for as long as it runs."""
+    with subprocess.Popen([work, "60"]) as running:
+        with Daemon(tmp_path, ACTING) as daemon:
+            time.sleep(1.2)
+            answer = daemon.ask("why")
+
+            assert ["work"] == [b["name"] for b in answer["blockers"]]
+            assert f"pn-work[{running.pid}] root" in answer["blockers"][0]["reason"]
+            assert answer["phase"] == "awake"
+            running.kill()
+            daemon.until_phase("napping")
+
+
+@pytest.mark.root
+@pytest.mark.alone
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_ended_in_a_nap_it_leaves_nothing(tmp_path: Path, number: int) -> None:
+    """Stopped in the middle of a nap it restores by itself; killed, the next start restores before it does anything else."""
+    before = KNOB.read_text()
+    with Daemon(tmp_path, ACTING) as daemon:
+        daemon.until_phase("napping")
+        daemon.stop(number)
+        if number == signal.SIGKILL:
+            assert before != KNOB.read_text()
+            daemon.config.write_text(ACTING.replace("500ms", "1h"))
+            daemon.process = daemon.start()
+            daemon.ready()
+
+        assert before == KNOB.read_text()
+
+
+@pytest.mark.root
+@pytest.mark.alone
+def test_a_foreign_change_is_kept_and_reported(tmp_path: Path, work: str) -> None:
+    """What somebody else set during a nap stays, and the history says so."""
+    before = KNOB.read_text()
+    try:
+        with Daemon(tmp_path, ACTING) as daemon:
+            daemon.until_phase("napping")
+            KNOB.write_text("7\n")
+            subprocess.run([work, "0"], check=True)
+
+            assert "stat_interval" in daemon.until("kept-foreign")["detail"]
+            assert KNOB.read_text() == "7\n"
+    finally:
+        KNOB.write_text(before)
+
+
+@pytest.mark.root
+@pytest.mark.alone
+def test_watching_changes_nothing(tmp_path: Path) -> None:
+    """In watch mode the ladder is climbed and reported, and no value is touched."""
+    before = KNOB.read_text()
+    with Daemon(tmp_path, ACTING.replace('"act"', '"watch"')) as daemon:
+        entry = daemon.until("entered", stage="ease")
+
+        assert entry["watching"]
+        assert before == KNOB.read_text()
+        assert daemon.ask("status")["changed"] == []
+
+
+@pytest.mark.root
+@pytest.mark.alone
+def test_a_lease_lasts_as_long_as_its_connection(tmp_path: Path) -> None:
+    """A lease keeps it awake until its descriptor is closed, however that comes about."""
+    with Daemon(tmp_path, ACTING) as daemon:
+        with daemon.connect() as sock:
+            assert request(sock, "hold", why="a backup")["ok"]
+            time.sleep(1.0)
+            answer = daemon.ask("why")
+            assert [("lease", "a backup")] == [(b["kind"], b["reason"]) for b in answer["blockers"]]
+        daemon.until_phase("napping")
+
+
+@pytest.mark.root
+@pytest.mark.alone
+def test_nap_and_wake_on_request(tmp_path: Path, work: str) -> None:
+    """`nap` goes down at once but not while in use, with the reason; `wake` comes back."""
+    with Daemon(tmp_path, ACTING.replace("500ms", "1h")) as daemon:
+        assert daemon.ask("nap")["ok"]
+        daemon.until_phase("napping")
+        assert daemon.ask("wake")["ok"]
+        daemon.until_phase("awake")
+        with subprocess.Popen([work, "60"]) as running:
+            time.sleep(0.1)
+            refused = daemon.ask("nap")
+            running.kill()
+
+        assert not refused["ok"]
+        assert "pn-work" in refused["error"]
+
+
+@pytest.mark.root
+@pytest.mark.alone
+def test_reload_keeps_the_old_configuration_when_the_new_one_is_bad(tmp_path: Path) -> None:
+    """A faulty file is refused with file and line and changes nothing; a good one takes effect."""
+    with Daemon(tmp_path, ACTING.replace("500ms", "1h")) as daemon:
+        daemon.config.write_text(ACTING.replace("after", "aftr"))
+        refused = daemon.ask("reload")
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.until("reload-refused")
+
+        assert "powernap.toml:5" in refused["error"]
+        assert 3600.0 == daemon.ask("status")["stages"][0]["after_s"]
+
+        daemon.config.write_text(ACTING)
+        assert daemon.ask("reload")["ok"]
+        daemon.until_phase("napping")
+
+
+@pytest.mark.root
+@pytest.mark.alone
+def test_a_failing_monitor_keeps_it_awake(tmp_path: Path) -> None:
+    """Missing, failing and hanging commands keep the machine awake, say why and what to do, and delay nobody else."""
+    monitors = """
+[monitor.missing]
+type = "command"
+command = ["/nonexistent/check"]
+[monitor.hangs]
+type = "command"
+command = ["/bin/sleep", "1000"]
+time_limit = "300ms"
+[monitor.fails]
+type = "command"
+command = ["/bin/sh", "-c", "exit 42"]
+"""
+    with Daemon(tmp_path, ACTING + monitors) as daemon:
+        time.sleep(1.5)
+        answer = daemon.ask("why", refresh=False)
+
+        found = {b["name"]: b for b in answer["blockers"]}
+        assert {"missing", "hangs", "fails"} == set(found)
+        assert all(b["failed"] for b in found.values())
+        assert "0.3s" in found["hangs"]["reason"]
+        assert "/nonexistent/check" in found["missing"]["reason"] + found["missing"]["remedy"]
+        assert answer["phase"] == "awake"

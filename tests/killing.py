@@ -1,0 +1,248 @@
+"""Kills a process at every write of an action, for test_killed_at_every_write.py. Run as a program; prints what it found as JSON.
+
+A process of its own with one thread, so that it may fork: each attempt is a child that applies and restores an action through the
+ledger on a fake kernel and ends itself with SIGKILL at its n-th point. A point is the moment before and after each write, mkdir or
+rmdir of a knob, before, in the middle of and after each write of the ledger, and before and after it is cut. Then a fresh child
+undoes. The tree on disk, hidden state included, must be what it was, byte for byte.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import fakesystemd
+from fakekernel import MACHINES, FakeKernel
+from powernap.actions import load
+from powernap.host.clock import SystemClock
+from powernap.host.host import Host
+from powernap.host.knobs import MachineKnobs, same
+from powernap.host.ledger import Ledger, boot_id
+from powernap.host.ledger_entry import Entry
+from powernap.host.ledger_file import Disk, LedgerFile
+from powernap.host.systemctl import Systemctl
+from powernap.host.undo import undo
+
+UNITS = {"packagekit.service": "active", "fwupd.service": "inactive", "jenkins.service": "active"}
+HOOK = '#!/bin/sh\necho "$1" > "$0.state"\n'
+OPTIONS: dict[str, dict[str, Any]] = {
+    "units": {"stop": ("packagekit.service", "fwupd.service"), "freeze": ("jenkins.service",)},
+    "hooks": {"directory": "/etc/powernap/hooks.d"},
+    "cpu-park": {"keep": 1},
+}
+
+
+@dataclass
+class Bench:
+    """A machine, its action, and where the two keep their state."""
+
+    directory: Path
+    machine: str
+    action: str
+    kernel: FakeKernel = field(init=False)
+    systemctl: Systemctl = field(init=False)
+
+    def __post_init__(self) -> None:
+        """The machine, with units and hooks, and boosts that an admin has tuned."""
+        self.kernel = MACHINES[self.machine](self.directory / "machine")
+        self.kernel.add("/run/systemd/system/.there", "")
+        self.systemctl = fakesystemd.install(self.directory, UNITS)
+        for unit in UNITS:
+            self.kernel.add(f"/usr/lib/systemd/system/{unit}", "[Service]\nExecStart=/bin/true\n")
+        for name in ("10-lamp", "20-fan"):
+            self.kernel.add(f"/etc/powernap/hooks.d/{name}", HOOK.rstrip("\n"))
+            self.kernel.add(f"/etc/powernap/hooks.d/{name}.state", "false", writable=False)
+            os.chmod(f"{self.kernel.root}/etc/powernap/hooks.d/{name}", 0o755)
+
+    @property
+    def ledger(self) -> str:
+        """Its path."""
+        return str(self.directory / "run" / "ledger.jsonl")
+
+    def knobs(self, kernel: FakeKernel) -> MachineKnobs:
+        """The machine's, with the stand-in for systemctl."""
+        return MachineKnobs(kernel, self.systemctl, root=kernel.root)
+
+    def available(self) -> Any:
+        """What the action says of this machine."""
+        module = load(self.action)
+        return module.probe(Host(files=self.kernel, live=False), module.Options(**OPTIONS.get(self.action, {})))
+
+    def work(self, point: Callable[[], None] = lambda: None, disk: Disk | None = None, *, back: bool = True) -> None:
+        """What the daemon does: apply, then restore."""
+        kernel = FakeKernel(self.kernel.root)
+        kernel.around = lambda _moment, _path: point()
+        file = LedgerFile(self.ledger, disk)
+        ledger = Ledger(file, self.knobs(kernel), SystemClock(), boot_id(kernel))
+        module = load(self.action)
+        options = module.Options(**OPTIONS.get(self.action, {}))
+        ledger.perform(self.action, "nap", module.plan(Host(files=kernel, live=False), options))
+        if back:
+            ledger.restore()
+        file.close()
+
+    def undo(self) -> list[dict[str, Any]]:
+        """Everything, as ``powernap undo`` does it."""
+        kernel = FakeKernel(self.kernel.root)
+        report = undo(self.ledger, kernel, self.knobs(kernel))
+        return [{"target": each.target, "outcome": each.outcome, "detail": each.detail} for each in report.results]
+
+    def tree(self) -> dict[str, bytes]:
+        """Every file, directory and link on disk: the machine with its hidden state, the units and the ledger's bytes."""
+        found: dict[str, bytes] = {}
+        for directory, below, files in os.walk(self.directory):
+            found.update({f"{directory}/{name}/": b"" for name in below})
+            for name in files:
+                with open(f"{directory}/{name}", "rb") as file:
+                    found[f"{directory}/{name}"] = file.read()
+        return found
+
+
+def deadly(bench: Bench, nth: int, *, sync: bool) -> None:
+    """Work, and die at the ``nth`` point."""
+    seen = 0
+
+    def point(fd: int = -1, half: bytes = b"") -> None:
+        nonlocal seen
+        seen += 1
+        if seen == nth:
+            if half:
+                os.write(fd, half)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def write(fd: int, data: bytes) -> int:
+        point()
+        point(fd, data[: len(data) // 2])
+        written = os.write(fd, data)
+        point()
+        return written
+
+    def truncate(fd: int, size: int) -> None:
+        point()
+        os.ftruncate(fd, size)
+        point()
+
+    # the page cache outlives a killed process, so forcing it to disk is left out here
+    bench.work(point, Disk(write=write, truncate=truncate, sync=os.fsync if sync else lambda fd: None))
+
+
+def child(do: Callable[[], Any]) -> tuple[int, Any]:
+    """Do it in a fresh process; its wait status and what it answered."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if not pid:
+        status = 70
+        try:
+            os.close(reader)
+            os.write(writer, json.dumps(do()).encode())
+            status = 0
+        finally:
+            os._exit(status)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as file:
+        answer = file.read()
+    _, status = os.waitpid(pid, 0)
+    return status, json.loads(answer) if answer else None
+
+
+def changed(before: dict[str, bytes], bench: Bench) -> list[str]:
+    """What is not as it was."""
+    now = bench.tree()
+    return sorted(
+        f"{path}: {before.get(path)!r} became {now.get(path)!r}"
+        for path in before.keys() | now.keys()
+        if before.get(path) != now.get(path)
+    )
+
+
+def meddle(bench: Bench) -> tuple[Entry, str] | None:
+    """Another tool sets one value that is ours to something else; which, and to what. ``None`` where nothing of ours is set."""
+    kernel = FakeKernel(bench.kernel.root)
+    file = LedgerFile(bench.ledger)
+    entries = Ledger(file, bench.knobs(kernel), SystemClock(), boot_id(kernel)).live()
+    file.close()
+    for entry in entries:
+        change = entry.change
+        if change.kind != "file" or change.form == "controller" or change.new is None:
+            continue
+        for value in ("2", "7", "77", "900000", "1200000", "performance", "conservative", "balance_power", "0-1", "root"):
+            try:
+                if not same(change.form, kernel.read(change.target), change.new):
+                    break
+                kernel.write(change.target, value)
+                now = kernel.read(change.target).strip()
+            except OSError:
+                continue
+            if not any(same(change.form, now, known) for known in (entry.old, change.new)):
+                return entry, now
+            kernel.write(change.target, change.new)
+    return None
+
+
+def run(bench: Bench, *, foreign: bool) -> dict[str, Any]:
+    """Every point, until the work completes."""
+    status, _ = child(bench.work)
+    if status:
+        return {"points": 0, "killed": 0, "wrong": [f"the work does not even complete: {status}"]}
+    before, wrong, nth, killed, kept = bench.tree(), [], 0, 0, 0
+    while not wrong:
+        nth += 1
+        status, _ = child(lambda nth=nth: deadly(bench, nth, sync=False))  # type: ignore[misc]
+        if status == 0:
+            break
+        if not os.WIFSIGNALED(status) or os.WTERMSIG(status) != signal.SIGKILL:
+            wrong.append(f"point {nth}: ended with {status}")
+        killed += 1
+        touched = meddle(bench) if foreign else None
+        status, results = child(bench.undo)
+        if status or results is None:
+            wrong.append(f"point {nth}: undo ended with {status}")
+        elif touched:
+            kept += 1
+            wrong += judge(bench, nth, touched, results, before)
+        wrong += [f"point {nth}: {each}" for each in changed(before, bench)]
+    wrong += [f"completed at point {nth}: {each}" for each in changed(before, bench)]
+    return {"points": nth - 1, "killed": killed, "kept": kept, "wrong": wrong[:20]}
+
+
+def judge(
+    bench: Bench, nth: int, touched: tuple[Entry, str], results: list[dict[str, Any]], before: dict[str, bytes]
+) -> list[str]:
+    """The other tool's value stands and is reported. Then it is set back by hand, so that the rest can be compared."""
+    entry, value = touched
+    kernel, target = FakeKernel(bench.kernel.root), entry.change.target
+    wrong = []
+    if [each["outcome"] for each in results if each["target"] == target and each["outcome"] == "foreign"] != ["foreign"]:
+        wrong.append(f"point {nth}: {target} is {value} by another tool and not reported: {results}")
+    if not kernel.exists(target):
+        return wrong
+    if kernel.read(target).strip() != value:
+        wrong.append(f"point {nth}: {target} was {value} by another tool, and is {kernel.read(target)}")
+    kernel.put(kernel.real(target), before[bench.kernel.root + kernel.real(target)].decode().rstrip("\n"))
+    return wrong
+
+
+def main() -> int:
+    """The program."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("machine")
+    parser.add_argument("action")
+    parser.add_argument("directory", type=Path)
+    parser.add_argument("--foreign", action="store_true")
+    args = parser.parse_args()
+    bench = Bench(args.directory, args.machine, args.action)
+    available = bench.available()
+    answer = run(bench, foreign=args.foreign) if available else {"unavailable": available.detail}
+    print(json.dumps(answer))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,561 @@
+"""The rules of design section 4, attacked with random interleavings of everything that can happen.
+
+The oracle below is slow and obvious: it keeps every reading, lease, window and answer that was fed in, and works out from all of
+them, each time, who uses the machine and how long it has been idle. It shares no code with ``powernap.core`` but the value types.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import Counter
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from powernap.core import commands as ask
+from powernap.core import events as ev
+from powernap.core import record
+from powernap.core.ladder import MonitorRule, Rule, Settings, Stage
+from powernap.core.machine import Phase, start, step
+from powernap.core.reading import Reading
+from powernap.core.verdict import Lease
+
+A = Stage("a", 20.0, ("one", "two"))
+B = Stage("b", 60.0, ("three",), warn=10.0)
+C = Stage("c", 100.0, ("four",), warn=15.0, sleep="suspend")
+MONITORS = {
+    "ssh": MonitorRule(),
+    "input": MonitorRule(hold=7.0),
+    "cpu": MonitorRule(events=False),
+    "ext": MonitorRule(events=False, error_limit=50.0),
+    "ups": MonitorRule(on_error_active=False, hold=3.0),
+}
+
+
+def configuration(stages, monitors, rules=(), **numbers):
+    """Settings, with numbers small enough that random walks meet them."""
+    taken = tuple((name, MONITORS[name]) for name in monitors)
+    numbers = {"min_awake": 30.0, "loop_limit": 2, "loop_window": 400.0, "action_budget": 2, **numbers}
+    return Settings(stages=stages, monitors=taken, rules=rules, **numbers)
+
+
+CONFIGURATIONS = [
+    configuration((A, B, C), ("ssh", "input", "cpu")),
+    configuration((A, B, C), ("ssh", "ext"), acting=False),
+    configuration((A,), ("ssh", "ups"), min_awake=0.0),
+    configuration((C,), ("ssh", "cpu"), min_awake=0.0, loop_window=1e6),
+    configuration((B, C), ("ssh", "input", "cpu", "ext", "ups"), (Rule("both", ("ssh", "cpu"), every=True),)),
+    configuration((A, C), ("ssh", "input", "cpu"), (Rule("any", ("ssh", "input"), every=False),)),
+    configuration((), ("ssh",)),
+]
+
+
+def of_hold(before: Reading, after: Reading, end_of_failure: float) -> list[float]:
+    """Until when it lasted, if ``after`` ends what ``before`` said to stand."""
+    if after.active or not (before.active or before.failed) or before.failed and (after.failed or end_of_failure < 0):
+        return []
+    better = after.last is not None and (after.last > before.at or before.told)
+    end = max(before.at, after.last or 0.0) if better else after.at
+    return [min(end, end_of_failure) if before.failed else end]
+
+
+class Oracle:
+    """Everything that was fed in, and the obvious conclusions."""
+
+    def __init__(self, configured: Settings, now: float) -> None:
+        self.settings, self.began, self.fresh, self.up_until = configured, now, now - 1e9, now - 1e9
+        self.readings: dict[str, list[Reading]] = {}
+        self.leases: dict[str, float | None] = {}
+        self.windows: dict[str, float | None] = {}
+
+    def hear(self, reading: Reading) -> None:
+        """Keep it, unless it is from before a sleep or from nobody."""
+        if reading.at >= self.fresh and reading.monitor in dict(self.settings.monitors):
+            self.readings.setdefault(reading.monitor, []).append(reading)
+
+    def monitor(self, name: str, now: float) -> tuple[bool, float | None]:
+        """Active now?, and the instant until which its activity counts."""
+        taken, told = dict(self.settings.monitors)[name], self.readings.get(name)
+        if not told:
+            return True, now
+        newest, moments, failing = told[0], [], None
+        for index, reading in enumerate(told):
+            moments += [reading.last] if reading.last is not None else []
+            older, newer = (newest, reading) if reading.at >= newest.at else (reading, newest)
+            if newer.failed and (index == 0 or not older.failed) and newer is reading:
+                failing = reading.at
+            if older.failed and newer.failed:
+                failing = min(failing if failing is not None else older.at, older.at)
+            if index:
+                since = failing if failing is not None and older.failed else older.at
+                moments += of_hold(older, newer, self.failure_end(taken, since))
+            newest = newer
+            failing = failing if newest.failed else None
+        if newest.failed:
+            end = self.failure_end(taken, newest.at if failing is None else failing)
+            if now < end:
+                return True, now
+            moments += [end] if end >= 0 else []
+        elif newest.active:
+            return True, now
+        if not moments:
+            return False, None
+        until = max(moments) + taken.hold
+        return (True, now) if now < until else (False, until)
+
+    def failure_end(self, taken: MonitorRule, since: float) -> float:
+        """When a failure stops counting; -1 if it never does."""
+        if not taken.on_error_active:
+            return -1.0
+        return since + taken.error_limit if taken.error_limit else float("inf")
+
+    def used(self, now: float) -> tuple[bool, float]:
+        """Does anything keep the machine awake, and since when does idle time count?"""
+        each = {name: self.monitor(name, now) for name, _ in self.settings.monitors}
+        parts = [answer for name, answer in each.items() if all(name not in r.members for r in self.settings.rules)]
+        for combined in self.settings.rules:
+            answers = [each[name] for name in combined.members]
+            lasts = [last for _, last in answers]
+            if combined.every:
+                known = [last for last in lasts if last is not None]
+                parts.append((all(a for a, _ in answers), min(known) if len(known) == len(lasts) else None))
+            else:
+                parts.append((any(a for a, _ in answers), max((x for x in lasts if x is not None), default=None)))
+        wanted = [end for end in (*self.leases.values(), *self.windows.values()) if end is None or now < end]
+        busy = any(active for active, _ in parts) or bool(wanted) or now < self.up_until
+        return busy, max([self.began, *(last for _, last in parts if last is not None)])
+
+
+class Conversation(RuleBasedStateMachine):
+    """The world, which keeps its promises late, twice or not at all; and what it holds the core to."""
+
+    @initialize(configured=st.sampled_from(CONFIGURATIONS))
+    def begin(self, configured):
+        self.now = 1000.0
+        self.oracle = Oracle(configured, self.now)
+        self.log: list[str] = []
+        self.began = self.now
+        self.first = configured
+        self.look: ask.Look | None = None
+        self.look_began: dict[int, float] = {}
+        self.complete = -1e9
+        self.applying: ask.Apply | None = None
+        self.restoring: ask.Restore | None = None
+        self.restored = True
+        self.sleeping: ask.Sleep | None = None
+        self.outside_sleep: ask.Sleep | None = None
+        self.depth = -1
+        self.asked: tuple[float, int] | None = None
+        self.warned: ask.Warn | None = None
+        self.failures: Counter[str] = Counter()
+        self.sleeps: list[float] = []
+        self.halted = False
+        self.timer: float | None = None
+        self.serials = [0]
+        self.same_instant = (self.now, 0)
+        self.broken = True
+        self.state, commands = start(configured, self.now)
+        self.judge(commands, None)
+        self.broken = False
+
+    # ------------------------------------------------------------ feeding and judging
+
+    def feed(self, event):
+        """One event, checked against every rule; the same event from its line in the log gives the same."""
+        self.broken = True
+        self.log.append(record.line(event))
+        again = record.event(self.log[-1])
+        assert again == event
+        state, commands = step(self.state, event)
+        twice = step(self.state, again)
+        assert (state, written(commands)) == (twice[0], written(twice[1])), "the same event gave something else"
+        self.state = state
+        self.count_instant(len(commands))
+        self.judge(commands, event)
+        self.broken = False
+
+    def count_instant(self, commands):
+        instant, count = self.same_instant
+        self.same_instant = (self.now, count + commands) if instant == self.now else (self.now, commands)
+
+    def judge(self, commands, event):
+        inside = self.depth >= 0
+        for command in commands:
+            {
+                ask.Look: self.on_look, ask.Apply: self.on_apply, ask.Restore: self.on_restore,
+                ask.Sleep: self.on_sleep, ask.CancelSleep: self.on_cancel, ask.SetTimer: self.on_timer,
+                ask.Warn: self.on_warn, ask.Unwarn: self.on_unwarn, ask.Tell: lambda _: None,
+            }[type(command)](command)  # fmt: skip
+        if isinstance(event, ev.Due):
+            again = [c for c in commands if isinstance(c, ask.SetTimer) and c.at is not None and c.at <= self.now]
+            assert not again, "a timer in the past, straight after one came"
+        if inside and not self.allowed(self.depth):
+            assert self.restoring, "the stage is no longer permitted, and nothing is put back"
+        self.must_not_be_stuck()
+
+    def must_not_be_stuck(self):
+        assert self.timer == self.state.timer
+        if not self.restored:
+            assert self.restoring or self.timer is not None, "something is not put back, and nobody tries again"
+        answers = self.look or self.applying or self.restoring or self.sleeping or self.halted
+        busy, _ = self.oracle.used(self.now)
+        if answers or self.state.phase is Phase.HALTED:
+            return
+        told = self.told_hold()
+        if self.state.phase is Phase.AWAKE and told and busy:
+            assert self.timer is None, "an event will tell, yet there is a timer"
+        if not told and self.oracle.settings.stages and (busy or self.depth + 1 < len(self.oracle.settings.stages)):
+            assert self.timer is not None, "nothing will tell, and nobody looks again"
+
+    def told_hold(self):
+        """An event will tell the end of something that stands, and rules (whose ends are subtler) are not in play."""
+        if self.oracle.settings.rules:
+            return True if any(True for _ in self.standing()) and self.timer is None else False
+        return any(self.standing())
+
+    def standing(self):
+        for name, _ in self.oracle.settings.monitors:
+            reading = self.state.readings.get(name)
+            if reading and reading.active and reading.told and not reading.failed:
+                yield name
+        yield from (n for n, end in (*self.oracle.leases.items(), *self.oracle.windows.items()) if end is None)
+
+    def due(self, index):
+        """When the ladder, or an admin who asked, allows this stage."""
+        _, idle = self.oracle.used(self.now)
+        stage = self.oracle.settings.stages[index]
+        due = idle + stage.after
+        if self.asked and index <= self.asked[1] and idle <= self.asked[0]:
+            due = min(due, self.asked[0] + stage.warn)
+        return due
+
+    def allowed(self, index):
+        busy, _ = self.oracle.used(self.now)
+        return not busy and index < len(self.oracle.settings.stages) and self.due(index) <= self.now
+
+    def on_look(self, command):
+        if not command.eventless:
+            assert command.serial not in self.look_began
+            self.look, self.look_began[command.serial] = command, self.now
+            self.serials.append(command.serial)
+
+    def on_apply(self, command):
+        index = next(i for i, s in enumerate(self.oracle.settings.stages) if s.name == command.stage)
+        stage = self.oracle.settings.stages[index]
+        assert index == self.depth + 1, "a rung was left out, or entered twice"
+        assert self.allowed(index), f"idle since {self.oracle.used(self.now)}, yet {command} at {self.now}"
+        assert self.complete >= self.due(index), "the look before it began before it was due"
+        assert self.restored, "something is still to be put back"
+        assert not self.halted, "a sleep-wake loop, and it goes on"
+        assert not [a for a in command.actions if self.failures[a] >= self.oracle.settings.action_budget]
+        assert [a for a in stage.actions if a in command.actions] == list(command.actions)
+        if stage.warn:
+            assert self.warned and self.warned.stage == stage.name, "nobody was warned"
+            assert self.now >= self.warned.at, "before the announced time"
+        self.warned = None
+        self.applying, self.depth = command, index
+        self.serials.append(command.serial)
+
+    def on_restore(self, command):
+        assert self.depth >= 0 or not self.restored
+        self.applying = self.sleeping = None
+        self.restoring, self.restored, self.depth = command, False, -1
+        self.asked = None
+        self.serials.append(command.serial)
+
+    def on_sleep(self, command):
+        assert self.allowed(self.depth)
+        assert not self.halted
+        assert self.failures[command.state] < self.oracle.settings.action_budget
+        self.sleeping = self.outside_sleep = command
+        self.serials.append(command.serial)
+
+    def on_cancel(self, command):
+        assert self.sleeping
+        assert self.sleeping.serial == command.serial
+
+    def on_timer(self, command):
+        assert command.at != self.timer, "a timer that is already set"
+        self.timer = command.at
+
+    def on_warn(self, command):
+        stage = next(s for s in self.oracle.settings.stages if s.name == command.stage)
+        assert self.warned is None, "warned twice"
+        assert command.at - self.now >= stage.warn, "less time than was promised"
+        assert command.at <= max(self.due_of(stage), self.now + stage.warn), "GRACE is inside after"
+        self.warned = command
+
+    def due_of(self, stage):
+        return self.due(self.oracle.settings.stages.index(stage))
+
+    def on_unwarn(self, command):
+        assert self.warned
+        assert self.warned.stage == command.stage
+        self.warned = None
+
+    def forget_stale_ask(self):
+        busy, idle = self.oracle.used(self.now)
+        if self.asked and (busy or idle > self.asked[0]):
+            self.asked = None
+
+    # ------------------------------------------------------------ time
+
+    @rule(longest=st.sampled_from([0.0, 0.5, 3.0, 25.0, 200.0, 2000.0]), late=st.sampled_from([0.0, 0.0, 0.0, 0.25, 9.0]))
+    def wait(self, longest, late):
+        """Time passes until the timer, or for so long."""
+        if self.timer is None or self.timer > self.now + longest:
+            self.now += longest
+            return
+        self.now = max(self.now, self.timer) + late
+        self.timer_comes()
+
+    def timer_comes(self):
+        self.timer = None
+        self.feed(ev.Due(self.now))
+        assert self.same_instant[1] < 60, "it never comes to rest at one instant"
+
+    @rule(seconds=st.sampled_from([0.5, 12.0, 90.0]))
+    def timer_is_missed(self, seconds):
+        """Time passes and nobody serves the timer."""
+        self.now += seconds
+
+    @rule()
+    def timer_comes_uninvited(self):
+        """A duplicate."""
+        self.timer = None
+        self.feed(ev.Due(self.now))
+
+    # ------------------------------------------------------------ people
+
+    @rule(
+        name=st.sampled_from([*MONITORS, "gone"]),
+        kind=st.sampled_from(["idle", "idle", "pulse", "old pulse", "ended", "hold", "told hold", "failed"]),
+        age=st.sampled_from([0.0, 0.0, 0.0, 2.0, 40.0]),
+    )
+    def hear(self, name, kind, age):
+        """A monitor says something, perhaps late."""
+        self.tell(name, kind, self.now - age)
+
+    def tell(self, name, kind, at):
+        reading = {
+            "idle": Reading(name, at),
+            "pulse": Reading(name, at, reason="a key", last=at),
+            "old pulse": Reading(name, at, reason="a key", last=at - 15.0),
+            "ended": Reading(name, at, last=at - 1.0),
+            "hold": Reading(name, at, active=True, reason="runs", since=at - 5.0),
+            "told hold": Reading(name, at, active=True, reason="runs", told=True),
+            "failed": Reading(name, at, failed=True, reason="no answer", remedy="mend it"),
+        }[kind]
+        self.oracle.hear(reading)
+        self.forget_stale_ask()
+        self.feed(ev.Heard(self.now, reading))
+
+    @rule(name=st.sampled_from(["x", "y"]), length=st.sampled_from([None, -5.0, 10.0, 70.0]))
+    def lease(self, name, length):
+        """Somebody wants the machine up; perhaps for no time at all."""
+        until = None if length is None else self.now + length
+        self.oracle.leases[name] = until
+        self.forget_stale_ask()
+        self.feed(ev.LeaseTaken(self.now, Lease(name, "root", "why not", self.now, until)))
+
+    @rule(name=st.sampled_from(["x", "y"]))
+    def lease_ends(self, name):
+        """... or no longer; perhaps it never did."""
+        self.oracle.leases.pop(name, None)
+        self.feed(ev.LeaseEnded(self.now, name))
+
+    @rule(length=st.sampled_from([None, 10.0, 70.0]))
+    def window(self, length):
+        """The schedule wants the machine up."""
+        until = None if length is None else self.now + length
+        self.oracle.windows["w"] = until
+        self.forget_stale_ask()
+        self.feed(ev.WindowOpened(self.now, "w", until))
+
+    @rule()
+    def window_closes(self):
+        """... and no longer."""
+        self.oracle.windows.pop("w", None)
+        self.feed(ev.WindowClosed(self.now, "w"))
+
+    @rule(stage=st.sampled_from(["", "a", "b", "c", "unknown"]))
+    def nap_asked(self, stage):
+        """An admin asks for a nap."""
+        names = [s.name for s in self.oracle.settings.stages]
+        index = (0 if names else None) if not stage else names.index(stage) if stage in names else None
+        busy, _ = self.oracle.used(self.now)
+        going = self.restored and not self.halted
+        if index is not None and not busy and going and index > self.depth:
+            self.asked = (self.asked[0] if self.asked else self.now, index)
+        self.feed(ev.NapAsked(self.now, "alice", stage))
+
+    @rule()
+    def wake_asked(self):
+        """An admin asks to come back."""
+        self.oracle.began = max(self.oracle.began, self.now)
+        self.asked, self.halted, self.sleeps = None, False, []
+        self.feed(ev.WakeAsked(self.now, "alice"))
+
+    # ------------------------------------------------------------ answers
+
+    @precondition(lambda self: self.look)
+    @rule(kinds=st.lists(st.sampled_from(["idle", "idle", "idle", "idle", "pulse", "hold", "failed"]), min_size=5, max_size=5))
+    def look_is_answered(self, kinds):
+        """Every monitor answers, then the look is complete; unless something else came of it meanwhile."""
+        self.answer_look([kind if sum(k != "idle" for k in kinds) < 3 else "idle" for kind in kinds])
+
+    @precondition(lambda self: self.look)
+    @rule()
+    def look_is_answered_by_nobody_there(self):
+        """The machine is idle."""
+        self.answer_look(["idle"] * 5)
+
+    def answer_look(self, kinds):
+        look, self.look = self.look, None
+        for (name, _), kind in zip(self.oracle.settings.monitors, kinds, strict=False):
+            self.tell(name, kind, self.now)
+        if look is None or (self.look is not None and self.look.serial != look.serial):
+            return
+        self.complete = self.look_began[look.serial]
+        self.feed(ev.Looked(self.now, look.serial))
+
+    @precondition(lambda self: self.applying)
+    @rule(fails=st.booleans())
+    def applied(self, fails):
+        """The stage is applied."""
+        command, self.applying = self.applying, None
+        failed = command.actions[:1] if fails else ()
+        self.failures.update(failed)
+        self.feed(ev.Applied(self.now, command.serial, tuple(ev.Failure(a, "EIO") for a in failed)))
+
+    @precondition(lambda self: self.restoring)
+    @rule(fails=st.sampled_from([False, False, True]))
+    def everything_is_put_back(self, fails):
+        """... or not everything."""
+        command, self.restoring = self.restoring, None
+        self.restored = not fails
+        failed = (ev.Failure("one", "EIO"),) if fails else ()
+        self.feed(ev.Restored(self.now, command.serial, failed))
+
+    @precondition(lambda self: self.outside_sleep)
+    @rule()
+    def sleep_fails(self):
+        """Also long after it was cancelled."""
+        command, self.outside_sleep = self.outside_sleep, None
+        if self.sleeping:
+            self.failures[command.state] += 1
+            self.sleeping = None
+        self.feed(ev.SleepFailed(self.now, command.serial, "busy"))
+
+    @precondition(lambda self: self.outside_sleep)
+    @rule(slept=st.sampled_from([0.0, 5.0, 1000.0]))
+    def our_sleep_is_over(self, slept):
+        """Also one that was cancelled too late."""
+        self.resumed(slept)
+
+    @rule(slept=st.sampled_from([0.0, 300.0]))
+    def resumed(self, slept):
+        """From a sleep of ours, or of somebody else's."""
+        self.now += slept
+        numbers = self.oracle.settings
+        self.oracle.began = self.oracle.fresh = self.now
+        self.oracle.up_until = self.now + numbers.min_awake
+        self.sleeps = [at for at in self.sleeps if self.now - at <= numbers.loop_window]
+        if self.outside_sleep:
+            self.sleeps.append(self.now)
+            self.halted = self.halted or len(self.sleeps) > numbers.loop_limit
+        self.outside_sleep = self.sleeping = self.asked = None
+        self.feed(ev.Resumed(self.now, slept))
+
+    @rule(kind=st.sampled_from(["looked", "applied", "restored", "slept"]), back=st.integers(1, 4))
+    def stale_answer(self, kind, back):
+        """An answer to what is no longer asked changes nothing."""
+        live = {c.serial for c in (self.look, self.applying, self.restoring, self.sleeping, self.outside_sleep) if c}
+        old = [serial for serial in self.serials if serial not in live]
+        if self.state.phase is Phase.CHECKING:
+            old = [serial for serial in old if serial != self.state.serial]
+        serial = old[-back] if back <= len(old) else 10**6
+        failed = (ev.Failure("one", "stale"),)
+        event = {
+            "looked": ev.Looked(self.now, serial), "applied": ev.Applied(self.now, serial, failed),
+            "restored": ev.Restored(self.now, serial), "slept": ev.SleepFailed(self.now, serial, "stale"),
+        }[kind]  # fmt: skip
+        before = self.state
+        self.feed(event)
+        neutral = {"busy": before.busy}
+        assert dataclasses.replace(self.state, **neutral) == before, "a stale answer changed something"
+
+    # ------------------------------------------------------------ configuration
+
+    @rule(configured=st.sampled_from(CONFIGURATIONS))
+    def reconfigured(self, configured):
+        """Another ladder, other monitors."""
+        oracle, names = self.oracle, [name for name, _ in configured.monitors]
+        before = Oracle(configured, oracle.began)
+        before.readings = {name: told for name, told in oracle.readings.items() if name in names}
+        kept = tuple((name, taken) for name, taken in configured.monitors if name in before.readings)
+        rules = tuple(r for r in configured.rules if all(name in before.readings for name in r.members))
+        before.settings = dataclasses.replace(configured, monitors=kept, rules=rules)
+        oracle.began = before.used(self.now)[1]
+        oracle.settings, oracle.fresh, oracle.readings = configured, self.now, {}
+        applied, self.asked, self.look = self.depth >= 0, None, None
+        self.failures.clear()
+        self.feed(ev.Reconfigured(self.now, configured))
+        if applied:
+            assert self.restoring, "the old ladder's stage was not left"
+
+    # ------------------------------------------------------------ liveness
+
+    def teardown(self):
+        """From wherever we are: once everybody is gone and the world keeps its promises, the deepest stage is reached in time."""
+        if getattr(self, "broken", True):
+            return
+        for name in list(self.oracle.leases):
+            self.lease_ends(name)
+        self.window_closes()
+        if self.state.phase is Phase.HALTED or self.halted:
+            self.wake_asked()
+        if self.outside_sleep:
+            self.resumed(0.0)
+        for name, _ in self.oracle.settings.monitors:
+            self.tell(name, "idle", self.now)
+        stages, looks = self.oracle.settings.stages, len(self.look_began)
+        began = max(self.now, self.oracle.up_until, *(self.oracle.used(self.now)[1:]))
+        first = stages[0].after if stages else 0.0
+        self.live_until(began + (stages[-1].after if stages else 0.0) + 2 * first + 10)
+        assert self.state.phase is not Phase.HALTED
+        assert self.depth == len(stages) - 1, f"nobody there, and it stays in stage {self.depth}"
+        assert len(self.look_began) - looks <= 2 * len(stages) + 4, "more looks than the ladder has rungs"
+
+    def live_until(self, end):
+        """Everything is answered at once, every timer is served on time."""
+        for _ in range(5000):
+            if self.look:
+                self.look_is_idle()
+            elif self.applying:
+                self.applied(fails=False)
+            elif self.restoring:
+                self.everything_is_put_back(fails=False)
+            elif self.timer is not None and self.timer <= end:
+                self.now = max(self.now, self.timer)
+                self.timer_comes()
+            else:
+                self.now = max(self.now, end)
+                return
+        raise AssertionError("it never comes to rest")
+
+    def look_is_idle(self):
+        self.answer_look(["idle"] * 5)
+
+
+def written(commands):
+    """Commands byte for byte."""
+    return json.dumps([record.to_json(command) for command in commands])
+
+
+TestConversation = Conversation.TestCase
+TestConversation.settings = settings(
+    max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+)
