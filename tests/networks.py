@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ears import EpollEars
 from powernap.core.reading import Reading
@@ -33,24 +33,24 @@ def loopback_up() -> None:
 
 def in_new_network(do: Callable[[], T]) -> T:
     """Run a test's body in a thread with a network namespace of its own, which ends with it."""
-    result: list[Any] = []
+    result: list[T] = []
+    failure: list[BaseException] = []
 
     def run() -> None:
         try:
             if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET):
                 raise OSError(ctypes.get_errno(), "unshare")
             loopback_up()
-            result.append((do(), None))
+            result.append(do())
         except BaseException as error:
-            result.append((None, error))
+            failure.append(error)
 
     thread = threading.Thread(target=run)
     thread.start()
     thread.join()
-    answer, error = result[0]
-    if error is not None:
+    for error in failure:
         raise error
-    return answer
+    return result[0]
 
 
 @dataclass
@@ -117,6 +117,7 @@ class Scene:
 
 @contextmanager
 def scene(root: str = "/") -> Iterator[Scene]:
+    """A live host with a loop."""
     with EpollEars() as ears:
         yield Scene(ears, Host(TreeFiles(root), ears=ears))
 
@@ -130,5 +131,6 @@ def server() -> Iterator[tuple[socket.socket, int]]:
 
 @contextmanager
 def connection(listener: socket.socket) -> Iterator[tuple[socket.socket, socket.socket]]:
+    """One that stands until the end: caller and accepted."""
     with socket.create_connection(listener.getsockname()[:2]) as caller, listener.accept()[0] as accepted:
         yield caller, accepted

@@ -20,7 +20,7 @@ from powernap.host import proc_connector
 from powernap.host.exec_budget import PAUSED
 from powernap.host.exec_events import exec_events
 from powernap.host.host import Host
-from powernap.monitors import Context, process
+from powernap.monitors import Context, process, process_io
 
 pytestmark = pytest.mark.root
 IN_KERNEL = ("tracepoint", "connector-bpf")
@@ -328,6 +328,37 @@ def test_container_gets_a_scan():
     assert source_of("unshare", "--pid", "--fork", "--mount-proc").startswith(
         "scan of /proc at each look (this is a container"
     )
+
+
+def test_bare_regex_is_held_until_its_end(bench: Bench, sleeper: str):
+    """A regex has no event for the start, but its process's end is told."""
+    monitor = bench.watch("tracepoint", regex=rf"{sleeper} 6\.5$")
+    with bench.start(sleeper, "6.5") as child:
+        reading = monitor.check(boottime())
+        child.kill()
+    assert not monitor.events
+    assert (reading.active, reading.told) == (True, True)
+    end = bench.hear()
+    assert end
+    assert not end[1].active
+
+
+def test_io_of_a_real_process(programs: Path):
+    """What a process reads from the page cache or a device counts, and the process is named."""
+    shutil.copy("/bin/dd", programs / "pndd")
+    told: list[Reading] = []
+    monitor = process_io.open(Context("io", Host(), told.append), process_io.Options(program="pndd"))
+    monitor.search.own = 0
+    began = boottime()
+    monitor.check(began)
+    with subprocess.Popen(
+        [programs / "pndd", "if=/dev/zero", "of=/dev/null", "bs=64k"], stderr=subprocess.DEVNULL
+    ) as child:
+        while not (reading := monitor.check(boottime())).last and boottime() < began + 5:
+            time.sleep(0.02)
+        child.kill()
+    assert reading.last
+    assert reading.who == (f"pndd[{child.pid}] root",)
 
 
 def test_two_monitors_share_one_filter(bench: Bench, sleeper: str, nop: str):

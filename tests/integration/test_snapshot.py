@@ -46,7 +46,7 @@ def copy(archive: Path) -> Host:
 NEEDED: dict[str, dict[str, object]] = {
     "process": {"program": "python3"},
     "process-io": {"program": "python3"},
-    "tcp": {"port": (22,)},
+    "tcp": {"port": 22},
 }
 """What must be set, for the kinds that cannot do without."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import socket
 import time
@@ -9,6 +10,7 @@ from contextlib import ExitStack
 from ipaddress import ip_network
 
 import pytest
+
 from networks import Scene, connection, in_new_network, neighbour, scene, server
 from powernap.host import netns, sock_diag, tcp_events
 from powernap.host.sock_diag import Wanted
@@ -88,6 +90,7 @@ def test_what_is_not_watched_wakes_nobody() -> None:
 
 
 def watching(live: Scene, told: list[tuple[str, Opened]], name: str, wanted: Wanted) -> Watch:
+    """An armed watch that notes what it hears under a name."""
     watch = tcp_events.tcp_events(live.host).watch(wanted, lambda opened: told.append((name, opened)))
     watch.arm()
     return watch
@@ -101,6 +104,7 @@ def test_one_program_serves_every_watch(family: int, loopback: str) -> None:
 
 
 def serve_every_watch(family: int, loopback: str) -> None:
+    """In a namespace of its own: no other traffic meets the ranges."""
     told: list[tuple[str, Opened]] = []
     with scene() as live, socket.create_server((loopback, 0), family=family) as listener:
         port = listener.getsockname()[1]
@@ -132,7 +136,10 @@ def serve_every_watch(family: int, loopback: str) -> None:
 def test_a_dual_stack_services_ipv4_peers_are_ipv4_peers() -> None:
     """v4-mapped addresses match an IPv4 network and count as loopback."""
     told: list[tuple[str, Opened]] = []
-    with scene() as live, socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as listener:
+    with (
+        scene() as live,
+        socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as listener,
+    ):
         port = listener.getsockname()[1]
         watches = [
             watching(live, told, "net", Wanted(((port, port),), peers=ip_network("127.0.0.0/8"))),
@@ -192,9 +199,8 @@ def test_with_events_an_idle_connections_instants_are_exact() -> None:
 
 def test_descriptors_are_given_back() -> None:
     """Opening and closing monitors leaves the table of descriptors as it was."""
-    def descriptors() -> int:
-        import os
 
+    def descriptors() -> int:
         return len(os.listdir("/proc/self/fd"))
 
     with scene() as live:
@@ -227,7 +233,10 @@ def test_ten_thousand_sockets() -> None:
         for _ in range(5000):
             kept.enter_context(connection(crowded))
         costs = {}
-        for name, wanted in {"one": Wanted(((port, port),)), "all": Wanted(((crowd_port, crowd_port),), outgoing=True)}.items():
+        for name, wanted in {
+            "one": Wanted(((port, port),)),
+            "all": Wanted(((crowd_port, crowd_port),), outgoing=True),
+        }.items():
             started = time.process_time()
             for _ in range(5):
                 found = sock_diag.established(wanted)

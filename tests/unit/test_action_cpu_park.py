@@ -191,3 +191,15 @@ def test_keep_must_be_positive():
     check = cpu_park.Options.__dataclass_fields__["keep"].metadata["check"]
     assert check(0)
     assert check(1) is check(None) is None
+
+
+def test_tool_that_binds_processes_is_named(machine):
+    """Numad and parking disagree about who runs where."""
+    machine.add_task(66, "numad")
+    assert "numad (pid 66)" in probe(machine, "cpu-park").detail
+
+
+def test_nothing_wanted(machine):
+    """With cgroup v1 and everything else switched off there is nothing to do."""
+    machine.add("/proc/mounts", HYBRID)
+    assert not probe(machine, "cpu-park", interrupts=False, work_queues=False)

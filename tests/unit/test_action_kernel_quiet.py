@@ -134,3 +134,9 @@ def test_intervals_are_bounded(seconds, accepted):
     """Between a second and an hour; nothing is allowed too."""
     check = kernel_quiet.Options.__dataclass_fields__["writeback"].metadata["check"]
     assert (check(seconds) is None) is accepted
+
+
+def test_rival_is_named(machine):
+    """A tool that sets the same values once is no obstacle, but the admin hears of it."""
+    machine.add_task(66, "tuned")
+    assert "TuneD (pid 66)" in probe(machine, "kernel-quiet").detail

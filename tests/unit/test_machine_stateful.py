@@ -199,7 +199,8 @@ class Conversation(RuleBasedStateMachine):
         assert self.timer == self.state.timer
         if not self.restored:
             assert self.restoring or self.timer is not None, "something is not put back, and nobody tries again"
-        answers = self.look or self.applying or self.restoring or self.sleeping or self.halted
+        looking = self.look and self.state.phase is Phase.CHECKING
+        answers = looking or self.applying or self.restoring or self.sleeping or self.halted
         busy, _ = self.oracle.used(self.now)
         if answers or self.state.phase is Phase.HALTED:
             return
@@ -413,12 +414,10 @@ class Conversation(RuleBasedStateMachine):
         self.answer_look(["idle"] * 5)
 
     def answer_look(self, kinds):
-        look, self.look = self.look, None
+        look = self.look
         for (name, _), kind in zip(self.oracle.settings.monitors, kinds, strict=False):
             self.tell(name, kind, self.now)
-        if look is None or (self.look is not None and self.look.serial != look.serial):
-            return
-        self.complete = self.look_began[look.serial]
+        self.look, self.complete = None, self.look_began[look.serial]
         self.feed(ev.Looked(self.now, look.serial))
 
     @precondition(lambda self: self.applying)

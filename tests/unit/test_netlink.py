@@ -9,11 +9,23 @@ import struct
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from powernap.host import netlink
-from powernap.host.netlink import DONE, ERROR, OVERRUN, MalformedError, answers, attribute, attributes, message, messages
+from powernap.host.netlink import (
+    DONE,
+    ERROR,
+    OVERRUN,
+    MalformedError,
+    answers,
+    attribute,
+    attributes,
+    message,
+    messages,
+)
 
 
 def padded(data: bytes) -> bytes:
+    """To four bytes."""
     return data + bytes(-len(data) % 4)
 
 

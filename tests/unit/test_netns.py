@@ -6,11 +6,13 @@ import os
 from pathlib import Path
 
 import pytest
+
 from powernap.host import netns
 from powernap.host.netns import Namespace
 
 
 def process(root: Path, pid: str, inode: int, comm: str = "nginx") -> None:
+    """One in a namespace."""
     folder = root / "proc" / pid
     (folder / "ns").mkdir(parents=True)
     (folder / "ns/net").symlink_to(f"net:[{inode}]")
@@ -54,7 +56,10 @@ def test_what_cannot_be_entered_answers_with_its_error(tmp_path: Path) -> None:
     """One namespace that is gone leaves the others alone."""
     places = [Namespace(1, str(tmp_path / "gone")), Namespace(2, str(tmp_path))]
     answers = netns.visit(places, lambda: "never")
-    assert [(place, isinstance(answer, OSError)) for place, answer in answers] == [(places[0], True), (places[1], True)]
+    assert [(place, isinstance(answer, OSError)) for place, answer in answers] == [
+        (places[0], True),
+        (places[1], True),
+    ]
     assert netns.visit([], lambda: "never") == []
 
 
@@ -63,6 +68,13 @@ def test_a_defect_inside_is_raised_outside(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(netns, "_move", lambda _: None)
     with pytest.raises(ZeroDivisionError):
         netns.visit([Namespace(1, "")], lambda: 1 // 0)
+
+
+def test_visible(tmp_path: Path) -> None:
+    """Only where the first process may be looked at."""
+    assert not netns.visible(str(tmp_path))
+    process(tmp_path, "1", 100)
+    assert netns.visible(str(tmp_path))
 
 
 def test_own_namespace_is_known() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from powernap.core.reading import Reading
 from powernap.host.availability import UnavailableError
 from powernap.host.files import TreeFiles
@@ -47,6 +48,7 @@ class Tree:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Tree:
+    """One card and the loopback."""
     made = Tree(tmp_path)
     made.interface("eth0", 1000, 1000)
     made.interface("lo", 5000, hardware=False)
@@ -60,7 +62,13 @@ def test_above_the_limit_is_a_pulse_that_names_the_busiest(tree: Tree) -> None:
     tree.interface("eth0", 1000 + 10 * 1024, 1000 + 10 * 1024)
     tree.interface("eth1", 409600)
     found = tree.after(monitor, 10)
-    assert (found.active, found.last, found.measured, found.limit, found.unit) == (False, 110.0, 43008.0, 10240.0, "B/s")
+    assert (found.active, found.last, found.measured, found.limit, found.unit) == (
+        False,
+        110.0,
+        43008.0,
+        10240.0,
+        "B/s",
+    )
     assert found.reason.startswith("eth1 40KiB/s of 42KiB/s on 2 interfaces over the last 10s")
     assert tree.after(monitor, 10).last == 110.0
 
@@ -117,7 +125,10 @@ def test_probe(tree: Tree, tmp_path: Path) -> None:
     """Names what is counted, promises what may come, and says what is missing."""
     assert network.probe(tree.host, Options()).detail == "eth0"
     later = network.probe(tree.host, Options(interfaces=("wlan0",)))
-    assert (bool(later), later.detail) == (True, "no interface wlan0 now (here: eth0, lo); one that comes is watched")
+    assert (bool(later), later.detail) == (
+        True,
+        "no interface wlan0 now (here: eth0, lo); one that comes is watched",
+    )
     bare = Host(TreeFiles(str(tmp_path / "nothing")), live=False)
     with pytest.raises(UnavailableError, match="cannot be read"):
         network.open(Context("net", bare, lambda _: None), Options())

@@ -9,8 +9,17 @@ import struct
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+
 from powernap.host import packets
-from powernap.host.packets import Datagrams, Endpoints, endpoints, magic_filter, magic_target, stamp, udp_filter
+from powernap.host.packets import (
+    Datagrams,
+    Endpoints,
+    endpoints,
+    magic_filter,
+    magic_target,
+    stamp,
+    udp_filter,
+)
 
 MAC = bytes.fromhex("020000c0ffee")
 MAGIC = b"\xff" * 6 + MAC * 16
@@ -42,27 +51,62 @@ def run(code: bytes, packet: bytes, protocol: int, kind: int = 0, hardware: int 
         elif op == 0x01:
             index = value
         elif op == 0x06:
-            return value
+            return int(value)
         else:
-            holds = {0x15: accumulator == value, 0x25: accumulator > value, 0x35: accumulator >= value, 0x45: bool(accumulator & value)}[op]
+            holds = {
+                0x15: accumulator == value,
+                0x25: accumulator > value,
+                0x35: accumulator >= value,
+                0x45: bool(accumulator & value),
+            }[op]
             at += yes if holds else no
 
 
 def udp4(payload: bytes, port: int, *, options: int = 0, fragment: int = 0, protocol: int = 17) -> bytes:
+    """An IPv4 datagram from 10.0.0.7."""
     length = 20 + options + 8 + len(payload)
-    head = struct.pack(">BBHHHBBH4s4s", 0x40 | 5 + options // 4, 0, length, 1, fragment, 64, protocol, 0, b"\n\0\0\7", b"\n\0\0\1")
+    head = struct.pack(
+        ">BBHHHBBH4s4s",
+        0x40 | 5 + options // 4,
+        0,
+        length,
+        1,
+        fragment,
+        64,
+        protocol,
+        0,
+        b"\n\0\0\7",
+        b"\n\0\0\1",
+    )
     return head + bytes(options) + struct.pack(">HHHH", 40000, port, 8 + len(payload), 0) + payload
 
 
 def udp6(payload: bytes, port: int, following: int = 17) -> bytes:
-    head = struct.pack(">IHBB16s16s", 6 << 28, 8 + len(payload), following, 64, b"\xfe\x80" + bytes(13) + b"\7", b"\xff\2" + bytes(13) + b"\1")
+    """An IPv6 one."""
+    head = struct.pack(
+        ">IHBB16s16s",
+        6 << 28,
+        8 + len(payload),
+        following,
+        64,
+        b"\xfe\x80" + bytes(13) + b"\7",
+        b"\xff\2" + bytes(13) + b"\1",
+    )
     return head + struct.pack(">HHHH", 40000, port, 8 + len(payload), 0) + payload
 
 
 def test_udp_by_port() -> None:
     """IPv4 with and without options, IPv6, and nothing else."""
     code = udp_filter(Datagrams(((53, 53), (8000, 8010)), loopback=False), keep=64)
-    assert [run(code, udp4(b"", port), 0x0800) for port in (52, 53, 54, 7999, 8000, 8010, 8011)] == [0, 64, 0, 0, 64, 64, 0]
+    assert [run(code, udp4(b"", port), 0x0800) for port in (52, 53, 54, 7999, 8000, 8010, 8011)] == [
+        0,
+        64,
+        0,
+        0,
+        64,
+        64,
+        0,
+    ]
     assert [run(code, udp6(b"", port), 0x86DD) for port in (53, 54)] == [64, 0]
     assert run(code, udp4(b"", 53, options=40), 0x0800) == 64
     assert run(code, udp4(b"", 53, fragment=0x2000), 0x0800) == 64, "a first fragment"
@@ -73,7 +117,10 @@ def test_udp_by_port() -> None:
     assert run(code, udp4(b"", 53), 0x0800, hardware=772) == 0, "loopback is not wanted"
 
 
-@pytest.mark.parametrize(("incoming", "outgoing", "kinds"), [(True, False, [0, 1, 2]), (False, True, [4]), (True, True, [0, 1, 2, 4])])
+@pytest.mark.parametrize(
+    ("incoming", "outgoing", "kinds"),
+    [(True, False, [0, 1, 2]), (False, True, [4]), (True, True, [0, 1, 2, 4])],
+)
 def test_udp_by_direction(incoming: bool, outgoing: bool, kinds: list[int]) -> None:
     """Received (for us, broadcast, multicast), sent, or both; never what was for another machine."""
     code = udp_filter(Datagrams(((53, 53),), incoming, outgoing))
@@ -94,7 +141,9 @@ def test_magic_by_kind() -> None:
     assert run(code, MAGIC, 0x0842)
     assert run(code, udp4(MAGIC, 9), 0x0800)
     assert run(code, udp4(MAGIC, 40123), 0x0800), "any port, when it begins with the stream"
-    assert run(code, udp4(b"header" + MAGIC, 7, options=4), 0x0800), "a well-known port, wherever the stream is"
+    assert run(code, udp4(b"header" + MAGIC, 7, options=4), 0x0800), (
+        "a well-known port, wherever the stream is"
+    )
     assert run(code, udp6(MAGIC, 40123), 0x86DD)
     assert run(code, udp6(b"x" + MAGIC, 0), 0x86DD)
     assert not run(code, udp4(b"x" + MAGIC, 40123), 0x0800)
@@ -153,3 +202,19 @@ def test_stamp() -> None:
     assert stamp([(socket.SOL_SOCKET, 35, struct.pack("=qq", 5, 500_000_000))]) == 5.5
     assert stamp([(socket.SOL_SOCKET, 35, struct.pack("=ii", 5, 250_000_000))]) == 5.25
     assert stamp([(1, 2, b""), (socket.SOL_SOCKET, 35, b"odd")]) is None
+
+
+class Clock:
+    """At the wall clock's 1000 s the machine has been up for 50 s."""
+
+    def boottime(self) -> float:
+        return 50.0
+
+    def wall(self) -> float:
+        return 1000.0
+
+
+@pytest.mark.parametrize(("at", "expected"), [(990.0, 40.0), (2000.0, 50.0), (100.0, 30.0), (None, 50.0)])
+def test_instants_stay_between_what_is_known_and_now(at: float | None, expected: float) -> None:
+    """A wall clock that was set meanwhile cannot move an arrival before the last one or into the future."""
+    assert packets.instant(at, Clock(), 30.0, 50.0) == expected

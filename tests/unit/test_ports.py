@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from powernap.host.ports import MOST, port_ranges, show_ports, within, wrong_port, wrong_ports
 
 PORT = st.integers(1, 65535)
@@ -15,10 +16,14 @@ def test_ranges_are_sorted_and_joined() -> None:
     assert port_ranges(["8005-8010", "22", "8000-8004", "23"]) == ((22, 23), (8000, 8010))
 
 
-@pytest.mark.parametrize("text", ["", "0", "65536", "22-", "-22", "30-20", "ssh", "²2", "1-2-3", "999999999999", "22,23"])
+@pytest.mark.parametrize(
+    "text", ["", "0", "65536", "22-", "-22", "30-20", "ssh", "²2", "1-2-3", "999999999999", "22,23"]
+)
 def test_what_is_no_port_says_what_to_write(text: str) -> None:
     """Each refusal names the text and an example."""
-    with pytest.raises(ValueError, match='is not a port; write a number from 1 to 65535 or a range, such as "22"'):
+    with pytest.raises(
+        ValueError, match='is not a port; write a number from 1 to 65535 or a range, such as "22"'
+    ):
         port_ranges([text])
 
 
@@ -37,7 +42,12 @@ def test_option_checks() -> None:
 
 def test_shown() -> None:
     """As a sentence needs it."""
-    assert [show_ports(((22, 22),)), show_ports(((22, 22), (80, 90))), show_ports(((80, 90),)), show_ports(())] == [
+    assert [
+        show_ports(((22, 22),)),
+        show_ports(((22, 22), (80, 90))),
+        show_ports(((80, 90),)),
+        show_ports(()),
+    ] == [
         "port 22",
         "ports 22, 80-90",
         "ports 80-90",

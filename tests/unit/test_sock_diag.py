@@ -9,6 +9,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from powernap.host import sock_diag
 from powernap.host.netlink import HEADER, MalformedError, attribute, attributes
 from powernap.host.ports import Range, port_ranges
@@ -34,7 +35,9 @@ PORT = st.integers(1, 65535)
 RANGES = st.lists(st.tuples(PORT, PORT).map(sorted), max_size=4).map(
     lambda pairs: port_ranges(f"{low}-{high}" for low, high in pairs)
 )
-ADDRESS = st.one_of(st.binary(min_size=4, max_size=4), st.binary(min_size=16, max_size=16)).map(sock_diag.unmapped)
+ADDRESS = st.one_of(st.binary(min_size=4, max_size=4), st.binary(min_size=16, max_size=16)).map(
+    sock_diag.unmapped
+)
 
 
 def run(code: bytes, connection: Connection) -> bool:
@@ -44,18 +47,19 @@ def run(code: bytes, connection: Connection) -> bool:
         kind, yes, no = struct.unpack_from("=BBH", code, at)
         port = struct.unpack_from("=H", code, at + 6)[0] if len(code) >= at + 8 else 0
         holds = {
-            1: lambda: False,
-            2: lambda: connection.local_port >= port,
-            3: lambda: connection.local_port <= port,
-            4: lambda: connection.peer_port >= port,
-            5: lambda: connection.peer_port <= port,
-            8: lambda: host_matches(code[at + 4 : at + yes], connection.peer),
-        }[kind]()
+            1: False,
+            2: connection.local_port >= port,
+            3: connection.local_port <= port,
+            4: connection.peer_port >= port,
+            5: connection.peer_port <= port,
+            8: kind == 8 and host_matches(code[at + 4 : at + yes], connection.peer),
+        }[kind]
         at += yes if holds else no
     return at == len(code)
 
 
 def host_matches(operand: bytes, peer: bytes) -> bool:
+    """The comparison of an address with a hostcond."""
     family, length, port = struct.unpack_from("=BBxxi", operand)
     assert port == -1
     base = ip_address(operand[8:])
@@ -63,9 +67,23 @@ def host_matches(operand: bytes, peer: bytes) -> bool:
     return ip_address(peer) in ip_network(f"{base}/{length}")
 
 
-@given(RANGES, st.booleans(), st.booleans(), st.none() | st.tuples(ADDRESS, st.integers(0, 128)), ADDRESS, PORT, PORT)
+@given(
+    RANGES,
+    st.booleans(),
+    st.booleans(),
+    st.none() | st.tuples(ADDRESS, st.integers(0, 128)),
+    ADDRESS,
+    PORT,
+    PORT,
+)
 def test_the_kernels_filter_means_what_we_mean(
-    ports: tuple[Range, ...], incoming: bool, outgoing: bool, peers: tuple[bytes, int] | None, peer: bytes, local: int, remote: int
+    ports: tuple[Range, ...],
+    incoming: bool,
+    outgoing: bool,
+    peers: tuple[bytes, int] | None,
+    peer: bytes,
+    local: int,
+    remote: int,
 ) -> None:
     """The bytecode, run as the kernel runs it, agrees with `chosen` on every connection."""
     network = None
@@ -127,13 +145,17 @@ def test_any_answer_is_parsed_or_malformed(data: bytes) -> None:
 def test_proc_net_tcp() -> None:
     """The same choice from the text, for containers."""
     assert [str(ip_address(one.peer)) for one in parse_proc(PROC, SSH)] == ["10.0.0.7", "127.0.0.1"]
-    assert [str(ip_address(one.peer)) for one in parse_proc(PROC, Wanted(SSH.ports, loopback=False))] == ["10.0.0.7"]
+    assert [str(ip_address(one.peer)) for one in parse_proc(PROC, Wanted(SSH.ports, loopback=False))] == [
+        "10.0.0.7"
+    ]
     outgoing = list(parse_proc(PROC, Wanted(SSH.ports, incoming=False, outgoing=True)))
     assert [(one.local_port, one.peer_port) for one in outgoing] == [(0xCA13, 22)]
     assert [str(ip_address(one.peer)) for one in parse_proc(PROC6, SSH)] == ["10.0.0.8", "2001:db8::2"]
 
 
-@pytest.mark.parametrize("line", ["", "x", "0: zz:0016 00000000:0000 01", "0: 0:0016 0:0 01", "0: 0A00000A:zz 0700000A:1 01"])
+@pytest.mark.parametrize(
+    "line", ["", "x", "0: zz:0016 00000000:0000 01", "0: 0:0016 0:0 01", "0: 0A00000A:zz 0700000A:1 01"]
+)
 def test_proc_lines_of_another_form_are_passed_over(line: str) -> None:
     """They neither count nor fail."""
     assert list(parse_proc("head\n" + line, SSH)) == []
@@ -147,6 +169,7 @@ def test_any_text_is_parsed(text: str) -> None:
 
 def test_own_connections() -> None:
     """Loopback addresses, and one address at both ends."""
+
     def both(local: str, peer: str) -> bool:
         return sock_diag.is_own(Connection(ip_address(local).packed, 1, ip_address(peer).packed, 2))
 
@@ -159,7 +182,10 @@ def test_own_connections() -> None:
 
 def test_a_live_loopback_connection_is_found() -> None:
     """The kernel answers an ordinary user too, IPv4 and IPv6 in one look."""
-    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as caller:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_connection(server.getsockname()) as caller,
+    ):
         port = server.getsockname()[1]
         accepted, _ = server.accept()
         with accepted:

@@ -6,6 +6,7 @@ import socket
 from pathlib import Path
 
 import pytest
+
 from networks import Scene, connection, scene, server
 from powernap.host.availability import UnavailableError
 from powernap.host.files import TreeFiles
@@ -19,12 +20,14 @@ OWN = "   3: 0100007F:0016 0100007F:CA13 01 0:0 0:0\n"
 
 
 def recorded(root: Path, content: str) -> Host:
+    """A machine with these lines in /proc/net/tcp."""
     (root / "proc/net").mkdir(parents=True, exist_ok=True)
     (root / "proc/net/tcp").write_text(HEAD + content)
     return Host(TreeFiles(str(root)), live=False)
 
 
 def open_recorded(host: Host, options: Options) -> tcp.TcpMonitor:
+    """A monitor of it."""
     return tcp.open(Context("ssh", host, lambda _: None), options)
 
 
@@ -36,7 +39,13 @@ def deaf(scene: Scene) -> Context:
 def test_connections_hold_and_are_named(tmp_path: Path) -> None:
     """Count, port and addresses."""
     found = open_recorded(recorded(tmp_path, LAN), Options(port=22)).check(100.0)
-    assert (found.active, found.told, found.last, found.since, found.measured) == (True, False, 100.0, 100.0, 2)
+    assert (found.active, found.told, found.last, found.since, found.measured) == (
+        True,
+        False,
+        100.0,
+        100.0,
+        2,
+    )
     assert found.reason == "2 connections to port 22, from 10.0.0.7, 10.0.0.9"
     assert found.who == ("10.0.0.7", "10.0.0.9")
 
@@ -95,6 +104,7 @@ def test_probe(tmp_path: Path) -> None:
     bare = Host(TreeFiles(str(tmp_path / "nothing")), live=False)
     with pytest.raises(UnavailableError, match="neither sock_diag nor"):
         open_recorded(bare, Options(port=22))
+    assert "containers" in tcp.probe(recorded(tmp_path, ""), Options(port=22, namespaces="all")).detail
     assert tcp.wrong_network("10.0.0.0/8") is None
     assert "10.0.0.0/8" in (tcp.wrong_network("lan") or "")
 
@@ -119,7 +129,8 @@ def test_an_idle_connection_does_not_hold() -> None:
         monitor = tcp.open(deaf(live), Options(port=port, idle_bytes=100.0))
         now = live.now()
         first = monitor.check(now)
-        assert (first.active, first.last) == (False, pytest.approx(now, abs=0.5)), "it is new"
+        assert not first.active
+        assert first.last == pytest.approx(now, abs=0.5), "it is new"
         idle = monitor.check(now + 10)
         assert (idle.last, idle.who) == (first.last, ())
         assert idle.reason == f"1 connection to port {port}, idle (each under 100B/s)"
@@ -129,8 +140,11 @@ def test_an_idle_connection_does_not_hold() -> None:
         caller.sendall(b"x" * 1000)
         accepted.recv(1000)
         busy = monitor.check(now + 30)
-        assert (busy.last, busy.measured, busy.limit) == (pytest.approx(now + 30, abs=0.5), 100.0, 100.0)
-        assert busy.reason == f"1 connection to port {port}, from 127.0.0.1, moved up to 100B/s (limit 100B/s)"
+        assert busy.last == pytest.approx(now + 30, abs=0.5)
+        assert (busy.measured, busy.limit) == (100.0, 100.0)
+        assert (
+            busy.reason == f"1 connection to port {port}, from 127.0.0.1, moved up to 100B/s (limit 100B/s)"
+        )
         assert monitor.check(now + 30.5).reason == busy.reason, "too soon for another verdict"
         assert not monitor.events
         monitor.close()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from powernap.core.options import option
 from powernap.host import cpu_guards, cpusets, irqs
-from powernap.host.availability import Availability, UnavailableError, available, unavailable
+from powernap.host.availability import Availability, UnavailableError, unavailable
 from powernap.host.conflicts import owners
 from powernap.host.cpus import awake, format_cpulist, format_cpumask, topology, wake_nodes
 from powernap.host.files import text
@@ -69,26 +69,34 @@ def probe(host: Host, options: Options) -> Availability:
     parked = _parked(files, options)
     if not parked:
         return unavailable(f"keep = {options.keep} leaves nothing to park", "keep fewer processors")
-    tree = cpusets.tree(files)
-    without = tree.missing or (
-        ""
-        if writable(files, f"{tree.mount}/cgroup.subtree_control")
-        else f"{tree.mount} cannot be written from here"
-    )
-    balancer = _balancer(host, options)
-    able = [
-        *([] if without else ["tasks"]),
-        *(["interrupts"] if options.interrupts and not balancer and irqs.packable(files) else []),
-        *(["work queues"] if options.work_queues and irqs.queue_masks(files) else []),
-    ]
-    notes = [
-        *([f"tasks stay: {without}"] if without else []),
-        *([f"interrupts stay: {balancer}"] if balancer else []),
-    ]
+    able, notes, remedy = _parts(host, options)
     if not able:
-        return unavailable("; ".join(notes) or "nothing can be moved", _remedy(without))
-    said = "; ".join([f"{', '.join(able)} off {_count(len(parked))} ({format_cpulist(parked)})", *notes])
-    return Availability(usable=True, detail=said, remedy=_remedy(without)) if without else available(said)
+        return unavailable("; ".join(notes) or "nothing is to be moved", remedy)
+    return Availability(
+        usable=True,
+        detail="; ".join([f"{', '.join(able)} off {_count(len(parked))} ({format_cpulist(parked)})", *notes]),
+        remedy=remedy,
+    )
+
+
+def _parts(host: Host, options: Options) -> tuple[list[str], list[str], str]:
+    """What moves, what stays and why, and a remedy."""
+    files = host.files
+    tree, moving = cpusets.tree(files), irqs.packable(files) if options.interrupts else []
+    without = tree.missing or _closed(files, f"{tree.mount}/cgroup.subtree_control")
+    balancer = _balancer(host, options)
+    closed = "" if moving or not options.interrupts else _closed(files, irqs.DEFAULT)
+    able = [] if without else ["tasks"]
+    able += ["interrupts"] if moving and not balancer else []
+    able += ["work queues"] if options.work_queues and irqs.queue_masks(files) else []
+    notes = [f"tasks stay: {without}"] if without else []
+    notes += [f"interrupts stay: {balancer or closed}"] if balancer or closed else []
+    notes += [f"{rival}: {rival.tool.advice}" for rival in owners(files, "cpu-park")]
+    return able, notes, "run it on the host, as root" if closed else _remedy(without)
+
+
+def _closed(files: Files, path: str) -> str:
+    return "" if writable(files, path) else f"{path} cannot be written from here"
 
 
 def plan(host: Host, options: Options) -> Iterator[Change]:
@@ -122,7 +130,7 @@ def _narrow(files: Files, masks: list[str], kept: frozenset[int]) -> Iterator[Ch
 def _partition(files: Files, parked: frozenset[int]) -> Iterator[Change]:
     """An isolated partition of the parked processors, where the machine has the means."""
     tree = cpusets.tree(files)
-    if tree.missing or not writable(files, f"{tree.mount}/cgroup.subtree_control"):
+    if tree.missing or _closed(files, f"{tree.mount}/cgroup.subtree_control"):
         return
     group = f"{tree.mount}/{cpusets.PARKED}"
     if "cpuset" not in tree.enabled:

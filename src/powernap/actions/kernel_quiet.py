@@ -82,7 +82,8 @@ def probe(host: Host, options: Options) -> Availability:
             return unavailable(f"{locked} cannot be written from here", "run as root, outside a container")
         return unavailable("; ".join(["the kernel is quiet already", *blocked]))
     quiet = ", ".join(path.rpartition("/")[2] if path != KSM else "ksm" for path in able)
-    return available("; ".join([quiet, *blocked]))
+    rivals = [f"{rival}: {rival.tool.advice}" for rival in owners(host.files, "kernel-quiet")]
+    return available("; ".join([quiet, *blocked, *rivals]))
 
 
 def plan(host: Host, options: Options) -> Iterator[Change]:

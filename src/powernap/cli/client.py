@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import struct
 from collections.abc import Iterator
 from typing import Any, Self
 
@@ -32,9 +33,11 @@ class Connection:
     def __init__(self, path: str = "") -> None:
         self.path = path or socket_path()
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.socket.settimeout(ANSWER_TIME)
+        # A socket with a Python timeout is told EAGAIN at once when the queue is full; with SO_SNDTIMEO it waits its turn (unix(7)).
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", int(ANSWER_TIME), 0))
         try:
             self.socket.connect(self.path)
+            self.socket.settimeout(ANSWER_TIME)
         except (FileNotFoundError, ConnectionRefusedError):
             self.socket.close()
             raise DaemonError(

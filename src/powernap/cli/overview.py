@@ -114,11 +114,11 @@ def text(document: dict[str, Any]) -> str:
     lines = [headline(document)]
     if document["trouble"]:
         lines.append(f"  attention   {document['trouble']}")
-    lines.append(section("can do", [of_action(a) for a in document["actions"]]))
-    lines.append(section("watches", [of_monitor(m) for m in document["monitors"]]))
-    lines.append(section("awake by", awake(document)))
-    lines.append(section("next", following(document)))
-    return "\n".join(line for line in lines if line)
+    rows = section("can do", [of_action(a) for a in document["actions"]])
+    rows += section("watches", [of_monitor(m) for m in document["monitors"]])
+    rows += section("awake by", awake(document))
+    rows += section("next", following(document))
+    return "\n".join([*lines, columns(rows)])
 
 
 def headline(document: dict[str, Any]) -> str:
@@ -135,11 +135,9 @@ def headline(document: dict[str, Any]) -> str:
     return f"powernap {document['powernap']} on {document['host']}, {state}"
 
 
-def section(title: str, rows: list[list[Cell]]) -> str:
+def section(title: str, rows: list[list[Cell]]) -> list[list[Cell]]:
     """Rows below a title in the first column."""
-    if not rows:
-        return ""
-    return columns([[(title if i == 0 else "", "bold"), *row] for i, row in enumerate(rows)])
+    return [[(title if i == 0 else "", "bold"), *row] for i, row in enumerate(rows)]
 
 
 def answer_cells(entry: dict[str, Any]) -> list[Cell]:
@@ -151,7 +149,12 @@ def answer_cells(entry: dict[str, Any]) -> list[Cell]:
 
 def of_action(action: dict[str, Any]) -> list[Cell]:
     """One action's row."""
-    return [action["name"], *answer_cells(action)]
+    detail = (
+        action["detail"]
+        if action["used"] or not action["usable"]
+        else f"{action['detail']}; not in the ladder"
+    )
+    return [action["name"], *answer_cells({**action, "detail": detail})]
 
 
 def of_monitor(monitor: dict[str, Any]) -> list[Cell]:
@@ -171,8 +174,8 @@ def awake(document: dict[str, Any]) -> list[list[Cell]]:
         found = [[b["name"], b["reason"]] for b in document["daemon"]["blockers"]]
     else:
         found = [[m["name"], m["reason"]] for m in document["monitors"] if m["active"]]
-    rows: list[list[Cell]] = [[name, reason] for name, reason in found]
-    return rows or [["nothing seen now", ""]]
+    rows: list[list[Cell]] = [[name, "", reason] for name, reason in found]
+    return rows or [["nothing", "", "nobody was seen at this look"]]
 
 
 def following(document: dict[str, Any]) -> list[list[Cell]]:
@@ -181,12 +184,10 @@ def following(document: dict[str, Any]) -> list[list[Cell]]:
     if document["stages"]:
         first = document["stages"][0]
         does = ", ".join(first["actions"]) or first["sleep"]
-        rows.append(
-            [f"after {show_duration(first['after_s'])} without activity", f'stage "{first["name"]}": {does}']
-        )
+        rows.append([f"{show_duration(first['after_s'])} idle", "", f'stage "{first["name"]}": {does}'])
     if document["daemon"] is None:
         sudo = "" if document["root"] else "sudo "
-        rows.append([f"{sudo}powernap try", "the real thing for a minute, undone at the end"])
+        rows.append([f"{sudo}powernap try", "", "the real thing for a minute, undone at the end"])
     else:
-        rows.append(["powernap why", "what keeps it awake, since when"])
+        rows.append(["powernap why", "", "what keeps it awake, since when"])
     return rows

@@ -93,7 +93,7 @@ TOOLS = (
 
 
 def conflicts(files: Files) -> tuple[Conflict, ...]:
-    """The tools in effect on this machine, in the order of the list. One read per process: about 15 us each."""
+    """The tools in effect on this machine, in the order of the list. One read per process: 32 us each, measured on a busy machine."""
     running = processes(files)
     mount, _ = parse_mounts(text(files, "/proc/mounts"))
     found = ((tool, evidence(files, tool, running, mount)) for tool in TOOLS)

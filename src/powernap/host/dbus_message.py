@@ -225,7 +225,7 @@ def length(data: bytes | bytearray) -> int | None:
 
 def decode(data: bytes) -> Message:
     """One whole message; ``MalformedError`` when it is none."""
-    if (length(data) or 0) != len(data):
+    if length(data) != len(data):
         raise MalformedError("not one whole message")
     order = "<" if data[0] == ord("l") else ">"
     _, kind, flags, _, _, serial, pairs = unmarshal("yyyyuua(yv)", data, order)

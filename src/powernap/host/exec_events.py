@@ -148,9 +148,11 @@ class ExecEvents:
 
     def told(self, name: bytes, pid: int) -> None:
         """The source noticed a start: pass it to whoever waits for it."""
-        for watch in [watch for watch in self.watches if watch.name == name and watch.armed]:
-            watch.armed = False
-            watch.heard(pid)
+        waiting = [watch for watch in self.watches if watch.name == name and watch.armed]
+        for watch in waiting:
+            if watch.armed:  # it may have been closed by an other one's call-back
+                watch.armed = False
+                watch.heard(pid)
 
     def leave(self, watch: Watch) -> None:
         """A watch ends."""

@@ -39,6 +39,11 @@ def own(root: str = "") -> int:
     return _inode(f"{root}/proc/thread-self/ns/net")
 
 
+def visible(root: str = "") -> bool:
+    """Whether the namespaces of other users' processes can be seen: needs CAP_SYS_PTRACE, as entering them needs CAP_SYS_ADMIN."""
+    return _inode(f"{root}/proc/1/ns/net") != 0
+
+
 def others(root: str = "") -> list[Namespace]:
     """Every network namespace but our own, by inode: those with a process that may be looked at, and the named ones.
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from powernap.host.clock import Clock
 from powernap.host.ports import Range
 
 ALL, IPV4, IPV6, MAGIC = 0x0003, 0x0800, 0x86DD, 0x0842
@@ -265,6 +266,13 @@ def stamp(extra: list[tuple[int, int, bytes]]) -> float | None:
             seconds, nanoseconds = struct.unpack("=qq" if len(data) == 16 else "=ii", data)
             return float(seconds + nanoseconds / 1e9)
     return None
+
+
+def instant(at: float | None, clock: Clock, earliest: float | None, now: float) -> float:
+    """An arrival in ``CLOCK_BOOTTIME``; between what was known before and now, whatever the wall clock did meanwhile."""
+    if at is None:
+        return now
+    return max(earliest or 0.0, min(now, at + clock.boottime() - clock.wall()))
 
 
 @dataclass(frozen=True, slots=True)

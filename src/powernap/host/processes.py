@@ -124,7 +124,9 @@ class Search:
 
     def __init__(self, host: Host, what: Wanted) -> None:
         self.host, self.files, self.wanted = host, host.files, what
-        self.own = os.getpid() if host.live else 0
+        self.own = (
+            os.getpid() if host.live and os.getpid() != 1 else 0
+        )  # in a container all orphans are children of process 1
         self.cost, self.count = 0.0, 0
         self.quiet_pid = self.last_pid = -1
         self.looked = float("-inf")

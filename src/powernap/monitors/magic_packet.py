@@ -158,7 +158,7 @@ class MagicPacketMonitor:
             address = self._target(packet.data, now)
             if address is not None:
                 found = True
-                self._last = self._instant(packet.at, now)
+                self._last = packets.instant(packet.at, self._context.host.clock, self._last, now)
                 self._latest = f"magic packet for {self._addresses[address]}{self._sender(packet.data)}"
         lost = packets.counted(self._socket).lost
         if lost:
@@ -172,12 +172,6 @@ class MagicPacketMonitor:
             self._addresses, self._read_at = own_addresses(self._context.host.files), now
             found = packets.magic_target(data, frozenset(self._addresses), self._password)
         return found
-
-    def _instant(self, at: float | None, now: float) -> float:
-        """The wall clock's instant in ``CLOCK_BOOTTIME``; between what was known before and now, whatever the wall clock did."""
-        if at is None:
-            return now
-        return max(self._last or 0.0, min(now, now - (self._context.host.clock.wall() - at)))
 
     @staticmethod
     def _sender(data: bytes) -> str:

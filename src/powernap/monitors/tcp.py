@@ -105,6 +105,11 @@ def probe(host: Host, options: Options) -> Availability:
         return unavailable(
             "every connection of the machine would count", "write `port = 22`, or an `address`"
         )
+    if options.namespaces == "all" and not (host.live and netns.visible()):
+        return unavailable(
+            "connections inside containers cannot be seen",
+            'run as root (CAP_SYS_ADMIN and CAP_SYS_PTRACE), or write `namespaces = "own"`',
+        )
     if host.live and not sock_diag.refusal():
         return available(f"sock_diag, {show_ports(asked.ports)}")
     if any(text(host.files, path) for path in TABLES):

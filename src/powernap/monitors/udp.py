@@ -135,17 +135,12 @@ class UdpMonitor:
             if now - self._base >= MINUTE:
                 self._pending, self._base = 0, now
             return False
-        self._last = now if count.lost or not came else self._instant(came[-1], now)
+        at = None if count.lost or not came else came[-1].at
+        self._last = packets.instant(at, self._context.host.clock, self._last, now)
         self._latest = f"{self._pending} datagram{'s' * (self._pending != 1)} to {self._where}"
         self._name(came)
         self._pending, self._base = 0, now
         return True
-
-    def _instant(self, packet: Packet, now: float) -> float:
-        """When a packet came, in ``CLOCK_BOOTTIME``; between what was known before and now, whatever the wall clock did."""
-        if packet.at is None:
-            return now
-        return max(self._last or 0.0, min(now, now - (self._context.host.clock.wall() - packet.at)))
 
     def _name(self, came: list[Packet]) -> None:
         """Who sent the latest one."""
