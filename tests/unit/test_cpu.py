@@ -131,6 +131,11 @@ def test_a_machine_without_a_list_of_processors_counts_those_it_shows(tmp_path: 
     assert cpu.present(Machine(tmp_path, {"/proc/stat": stat({}, {}, {})}).host.files) == 3
 
 
+def test_a_file_that_ends_with_processors_is_read() -> None:
+    """A container's /proc/stat (lxcfs) may hold nothing else."""
+    assert cpu.parse("cpu 1 2 3 4 5 6 7 8 9 10\ncpu0 1 2 3 4 5 6 7 8 9 10") == {"cpu": 19, "cpu0": 19}
+
+
 def test_without_proc_it_says_so(tmp_path: Path) -> None:
     """Unavailable, with a remedy; opening raises the same answer."""
     machine = Machine(tmp_path, {})

@@ -70,11 +70,22 @@ def test_a_defect_inside_is_raised_outside(monkeypatch: pytest.MonkeyPatch) -> N
         netns.visit([Namespace(1, "")], lambda: 1 // 0)
 
 
-def test_visible(tmp_path: Path) -> None:
-    """Only where the first process may be looked at."""
-    assert not netns.visible(str(tmp_path))
-    process(tmp_path, "1", 100)
-    assert netns.visible(str(tmp_path))
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ("CapPrm:\t0\nCapEff:\t000001ffffffffff\nCapBnd:\t0\n", True),
+        ("CapEff:\t0000000000280000\n", True),
+        ("CapEff:\t0000000000200000\n", False),
+        ("CapEff:\t0000000000080000\n", False),
+        ("CapEff:\t0000000000000000\nCapBnd:\t000001ffffffffff\n", False),
+        ("CapEff:\tnonsense\n", False),
+        ("CapEff:", False),
+        ("", False),
+    ],
+)
+def test_visible(status: str, expected: bool) -> None:
+    """Both rights are needed, and effective."""
+    assert netns.visible(status) == expected
 
 
 def test_own_namespace_is_known() -> None:

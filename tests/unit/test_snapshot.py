@@ -31,7 +31,7 @@ def machine(tmp_path: Path) -> Machine:
             "/proc/sys/kernel/random/boot_id": "5e1f0b52-54f5-4b9b-9c3c-0a1b2c3d4e5f\n",
             "/proc/sys/vm/swappiness": "60\n",
             "/proc/sys/vm/drop_caches": "0\n",
-            "/proc/modules": "x" * (snapshot.FILE_LIMIT + 10),
+            "/proc/modules": "half a line\n" * snapshot.FILE_LIMIT,
             "/etc/hostname": "atlas\n",
             "/etc/machine-id": "3d1219c7c4c5404aaa1f6d2a48adfda4\n",
             "/etc/passwd": "root:x:0:0::\nadalovelace:x:1000:1000::\n",
@@ -40,6 +40,11 @@ def machine(tmp_path: Path) -> Machine:
             "/sys/devices/pci0/block/sda/stat": "1 2 3\n",
             "/sys/devices/pci0/target/vendor": "ATA\n",
             "/sys/devices/pci0/target/serial": "S4EWNX0M1234\n",
+            "/proc/cmdline": "root=UUID=5e1f0b52 isolcpus=2-3 psi=1 password=hunter2 quiet\n",
+            "/proc/4711/mounts": "cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\nnas.example.org:/home/adalovelace /home nfs rw 0 0\n",
+            "/sys/devices/system/cpu/cpu0/cpuidle/state0/s2idle/usage": "7\n",
+            "/sys/devices/system/cpu/cpufreq/policy0/scaling_governor": "powersave\n",
+            "/run/systemd/system/transient": "",
             "/sys/power/state": "freeze mem\n",
             "/sys/power/wakeup_count": "9\n",
             "/run/systemd/sessions/1": "USER=adalovelace\nUID=1000\nREMOTE_HOST=203.0.113.7\n",
@@ -53,6 +58,10 @@ def machine(tmp_path: Path) -> Machine:
     machine.link("/sys/class/net/enx525400abcdef", "../../devices/pci0/net/enx525400abcdef")
     machine.link("/etc/os-release", "../usr/lib/os-release")
     machine.link("/proc/net", "4711/net")
+    machine.link("/proc/mounts", "4711/mounts")
+    machine.link("/sys/devices/system/cpu/cpu0/cpufreq", "../cpufreq/policy0")
+    machine.link("/sys/devices/system/cpu/cpu0/cpuidle/driver", "../../../../../bus/drivers/sd")
+    machine.link("/sys/devices/system/cpu/cpufreq/policy0/self", ".")
     os.chmod(machine.root / "proc/sys/vm/drop_caches", 0o200)
     os.chmod(machine.root / "proc/sys/vm/swappiness", 0o644)
     return machine
@@ -99,6 +108,7 @@ def content(root: Path) -> dict[str, str]:
 def test_nothing_tells_whose_machine_it_is(taken: snapshot.Snapshot) -> None:
     """Neither contents nor names nor links; no arguments and no environment."""
     everything = repr((taken.files, taken.links, taken.manifest()))
+    assert "/sys/class/net/enx020000000001" in taken.links
     for secret in (
         "hunter2",
         "adalovelace",
@@ -120,13 +130,44 @@ def test_what_a_distribution_says_of_itself_stays(taken: snapshot.Snapshot) -> N
     assert taken.files["/usr/lib/os-release"] == b'ID=atlas\nVERSION="1.2.3.4"\n'
 
 
+def test_of_the_command_line_and_the_mounts_only_what_is_asked_for_is_kept(taken: snapshot.Snapshot) -> None:
+    """Passwords and servers stand in both."""
+    assert taken.files["/proc/cmdline"] == b"isolcpus=2-3 psi=1 quiet\n"
+    assert taken.files["/proc/4711/mounts"] == b"cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n"
+    assert taken.links["/proc/mounts"] == "4711/mounts"
+
+
+def test_directories_are_recorded_to_the_bottom_and_links_in_them_once(taken: snapshot.Snapshot) -> None:
+    """Policies of cpufreq are found through the processor's link and at their own place: one copy."""
+    assert taken.files["/sys/devices/system/cpu/cpufreq/policy0/scaling_governor"] == b"powersave\n"
+    assert taken.links["/sys/devices/system/cpu/cpu0/cpufreq"] == "../cpufreq/policy0"
+    assert taken.files["/sys/devices/system/cpu/cpu0/cpuidle/state0/s2idle/usage"] == b"7\n"
+    assert taken.links["/sys/devices/system/cpu/cpu0/cpuidle/driver"] == "../../../../../bus/drivers/sd"
+    assert "/run/systemd/system" in taken.empty
+
+
+def test_the_progress_reaches_the_end(machine: Machine) -> None:
+    """It is told once for each pattern."""
+    heard: list[tuple[int, int]] = []
+    snapshot.take(str(machine.root), lambda done, of: heard.append((done, of)))
+    assert heard[-1] == (len(recorded.PATTERNS), len(recorded.PATTERNS))
+
+
+def test_a_directory_that_cannot_be_listed_is_noted(machine: Machine) -> None:
+    """With the error, as files are."""
+    walker = snapshot.Walker(str(machine.root))
+    assert walker._names("/sys/class/none", "*") == []
+    assert walker.closed == {"/sys/class/none": "ENOENT"}
+
+
 def test_the_manifest_says_what_a_copy_cannot(taken: snapshot.Snapshot) -> None:
     """Modes, what could not be read and why, what was cut off."""
     manifest = taken.manifest()
     assert manifest["files"]["/proc/sys/vm/swappiness"] == {"mode": "0644", "size": 3}
     assert manifest["refused"]["/proc/sys/vm/drop_caches"] == {"error": "write-only", "mode": "0200"}
     assert manifest["truncated"] == ["/proc/modules"]
-    assert manifest["files"]["/proc/modules"]["size"] == snapshot.FILE_LIMIT
+    assert taken.files["/proc/modules"].endswith(b"\nhalf a line\n")
+    assert snapshot.FILE_LIMIT - 12 <= manifest["files"]["/proc/modules"]["size"] <= snapshot.FILE_LIMIT
     assert json.loads(json.dumps(manifest)) == manifest
 
 

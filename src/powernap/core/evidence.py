@@ -29,11 +29,13 @@ def follow(before: Reading | None, reading: Reading, rule: MonitorRule) -> Readi
     if before is not None and reading.at < before.at:
         before, reading = reading, before
     since = _failing_since(before, reading) if reading.failed else reading.since
-    if before is None:
-        return replace(reading, since=since)
-    instants = (reading.last, before.last, _ended(before, reading, rule))
-    last = max((instant for instant in instants if instant is not None), default=None)
-    return replace(reading, last=last, since=since)
+    last = reading.last
+    if before is not None:
+        instants = (last, before.last, _ended(before, reading, rule))
+        last = max((instant for instant in instants if instant is not None), default=None)
+    # Most readings are kept as they are: this runs for each key pressed on a machine that naps.
+    changed = last != reading.last or since != reading.since
+    return replace(reading, last=last, since=since) if changed else reading
 
 
 def _failing_since(before: Reading | None, reading: Reading) -> float:

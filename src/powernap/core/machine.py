@@ -202,9 +202,9 @@ def step(state: State, event: Event) -> Step:
     state, baseline = _baseline(state, judged)
     commands += [*more, *refused, *baseline]
     timer = next_timer(state, judged)
-    if timer != state.timer:
-        commands.append(SetTimer(timer))
-    return replace(state, timer=timer), commands
+    if timer == state.timer:
+        return state, commands
+    return replace(state, timer=timer), [*commands, SetTimer(timer)]
 
 
 def _drop_ask(state: State, judged: Verdict) -> Step:
@@ -223,7 +223,7 @@ def _baseline(state: State, judged: Verdict) -> Step:
     busy = any(b.kind != "monitor" or b.name not in state.settings.eventless for b in judged.blockers)
     begins = state.phase is Phase.AWAKE and state.busy and not judged.blockers and state.settings.eventless
     commands: list[Command] = [Look(state.serial, eventless=True)] if begins else []
-    return replace(state, busy=busy), commands
+    return (state if busy == state.busy else replace(state, busy=busy)), commands
 
 
 # ---------------------------------------------------------------- transitions
@@ -308,7 +308,8 @@ def _stage(state: State, index: int) -> Stage:
 
 
 def _heard(state: State, event: Heard) -> Step:
-    return replace(state, evidence=known.hear(state.evidence, state.settings, event.reading)), []
+    evidence = known.hear(state.evidence, state.settings, event.reading)
+    return (state if evidence is state.evidence else replace(state, evidence=evidence)), []
 
 
 def _looked(state: State, event: Looked) -> Step:

@@ -45,6 +45,7 @@ class ExecConnectorBpf:
             self.link.close()
             self.table.close()
             raise
+        self.rung()  # what came before the filter was there
         ears.listen(self.link.fileno(), self.rung)
 
     def rung(self) -> None:

@@ -16,6 +16,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 CLONE_NEWNET = 0x40000000
+RIGHTS = 1 << 19 | 1 << 21
 NAMED = ("/run/netns", "/run/docker/netns")
 """Where ``ip netns`` and Docker bind namespaces that may have no process."""
 
@@ -39,9 +40,13 @@ def own(root: str = "") -> int:
     return _inode(f"{root}/proc/thread-self/ns/net")
 
 
-def visible(root: str = "") -> bool:
-    """Whether the namespaces of other users' processes can be seen: needs CAP_SYS_PTRACE, as entering them needs CAP_SYS_ADMIN."""
-    return _inode(f"{root}/proc/1/ns/net") != 0
+def visible(status: str) -> bool:
+    """Whether a process with this /proc/PID/status may see and enter the namespaces of other users' processes: CAP_SYS_PTRACE, CAP_SYS_ADMIN."""
+    words = status.partition("CapEff:")[2].split(maxsplit=1)
+    try:
+        return int(words[0], 16) & RIGHTS == RIGHTS if words else False
+    except ValueError:
+        return False
 
 
 def others(root: str = "") -> list[Namespace]:

@@ -11,7 +11,7 @@ DEPTH = 3
 PROC = (
     "/proc/cpuinfo", "/proc/cgroups", "/proc/diskstats", "/proc/filesystems", "/proc/interrupts", "/proc/loadavg", "/proc/meminfo",
     "/proc/modules", "/proc/stat", "/proc/swaps", "/proc/uptime", "/proc/version", "/proc/vmstat", "/proc/misc", "/proc/devices",
-    "/proc/pressure/*", "/proc/self/cgroup", "/proc/tty/drivers",
+    "/proc/cmdline", "/proc/mounts", "/proc/pressure/*", "/proc/self/cgroup", "/proc/tty/drivers",
     "/proc/irq/default_smp_affinity", "/proc/irq/*/smp_affinity*", "/proc/irq/*/effective_affinity*", "/proc/irq/*/node",
     "/proc/net/dev", "/proc/net/sockstat", "/proc/net/sockstat6",
     "/proc/net/tcp", "/proc/net/tcp6", "/proc/net/udp", "/proc/net/udp6",
@@ -19,7 +19,13 @@ PROC = (
     "/proc/bus/input/devices", "/proc/driver/rtc", "/proc/acpi/wakeup", "/proc/mdstat",
 )  # fmt: skip
 
-PROCESSES = ("/proc/[0-9]*/comm", "/proc/[0-9]*/stat", "/proc/[0-9]*/io", "/proc/[0-9]*/cgroup")
+PROCESSES = (
+    "/proc/[0-9]*/comm",
+    "/proc/[0-9]*/stat",
+    "/proc/[0-9]*/status",
+    "/proc/[0-9]*/io",
+    "/proc/[0-9]*/cgroup",
+)
 """Names and counters of processes. Never their arguments or environment: passwords stand there."""
 
 CPUS = (
@@ -51,7 +57,7 @@ DEVICES = (
 )  # fmt: skip
 
 POLICY = (
-    "/sys/power/*", "/sys/kernel/mm/ksm/*", "/sys/kernel/mm/transparent_hugepage/*", "/sys/kernel/mm/lru_gen/*", "/sys/hypervisor/type",
+    "/sys/power/*", "/sys/kernel/mm/ksm/*", "/sys/kernel/mm/transparent_hugepage/*", "/sys/kernel/mm/lru_gen/*", "/sys/hypervisor/type", "/sys/kernel/realtime",
     "/sys/firmware/acpi/pm_profile", "/sys/firmware/acpi/platform_profile*",
     "/sys/module/workqueue/parameters/*", "/sys/module/usbcore/parameters/*", "/sys/module/pcie_aspm/parameters/*",
     "/sys/module/snd_hda_intel/parameters/*", "/sys/module/nvme_core/parameters/*", "/sys/module/intel_idle/parameters/*",
@@ -61,6 +67,32 @@ POLICY = (
     "/sys/fs/cgroup/*/*/cgroup.*", "/sys/fs/cgroup/*/*/cpuset.*", "/sys/fs/cgroup/*/*/*.pressure",
     "/etc/os-release", "/usr/lib/os-release", "/run/systemd/sessions/*", "/run/systemd/seats/*",
 )  # fmt: skip
+
+DIRECTORIES = (
+    "/run/systemd/system",
+    "/run/systemd/sessions",
+    "/run/udev",
+    "/sys/class/infiniband",
+    "/sys/fs/bpf",
+    "/sys/kernel/tracing",
+)
+"""Directories that are asked for, and noted although nothing in them is read."""
+
+BOOT_OPTIONS = frozenset({
+    "amd_pstate", "cgroup_disable", "cgroup_no_v1", "cpufreq.default_governor", "cpuidle.off", "idle", "intel_idle.max_cstate", "intel_iommu",
+    "intel_pstate", "iommu", "irqaffinity", "isolcpus", "kthread_cpus", "libata.force", "maxcpus", "mem_sleep_default", "mitigations", "nmi_watchdog",
+    "no_console_suspend", "nohz", "nohz_full", "noresume", "nosmt", "nosoftlockup", "nowatchdog", "nr_cpus", "nvme_core.default_ps_max_latency_us",
+    "pcie_aspm", "pcie_port_pm", "preempt", "processor.max_cstate", "psi", "quiet", "rcu_nocb_poll", "rcu_nocbs", "rcutree.enable_skew_tick",
+    "systemd.unified_cgroup_hierarchy", "threadirqs", "transparent_hugepage", "tsc", "usbcore.autosuspend", "workqueue.power_efficient",
+    "workqueue.unbound_cpus",
+})  # fmt: skip
+"""What is kept of the kernel command line; keys, addresses and passwords may stand among the rest."""
+
+KERNEL_FILE_SYSTEMS = frozenset({
+    "bpf", "cgroup", "cgroup2", "configfs", "debugfs", "devpts", "devtmpfs", "efivarfs", "fusectl", "mqueue", "proc", "pstore", "securityfs",
+    "sysfs", "tracefs",
+})  # fmt: skip
+"""What is kept of /proc/mounts; servers, shares and people stand in the rest."""
 
 PATTERNS = PROC + PROCESSES + CPUS + DEVICES + POLICY
 

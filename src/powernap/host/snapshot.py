@@ -36,14 +36,16 @@ class Snapshot:
 
     :param modes: permission bits of every file met, also of those not read.
     :param links: symbolic links, with relative targets.
+    :param empty: directories of which only the existence is recorded.
     :param refused: files that could not be read, with the name of the error (``EACCES``; ``write-only``).
-    :param truncated: files of which only the first :data:`FILE_LIMIT` bytes are here.
+    :param truncated: files of which only the lines in the first :data:`FILE_LIMIT` bytes are here.
     :param pseudonyms: how many things of each kind were hidden.
     """
 
     files: dict[str, bytes] = field(default_factory=dict)
     modes: dict[str, int] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
+    empty: set[str] = field(default_factory=set)
     refused: dict[str, str] = field(default_factory=dict)
     truncated: set[str] = field(default_factory=set)
     pseudonyms: dict[str, int] = field(default_factory=dict)
@@ -78,6 +80,7 @@ def take(root: str = "/", progress: Callable[[int, int], None] | None = None) ->
                 add(snapshot, path, root, walker.mode(path))
         if progress:
             progress(done, len(recorded.PATTERNS))
+    snapshot.empty = {path for path in recorded.DIRECTORIES if os.path.isdir(root + path)}
     snapshot.links, snapshot.refused = walker.links, walker.closed | snapshot.refused
     return redact(snapshot, learn(root, snapshot))
 
@@ -103,7 +106,8 @@ def add(snapshot: Snapshot, path: str, root: str, mode: int) -> None:
         return
     if len(data) > FILE_LIMIT:
         snapshot.truncated.add(path)
-    snapshot.files[path] = data[:FILE_LIMIT]
+        data = data[:FILE_LIMIT].rpartition(b"\n")[0] + b"\n"  # a parser must not meet half a line
+    snapshot.files[path] = data
     snapshot.size += len(data)
 
 
@@ -171,16 +175,13 @@ class Walker:
             return path
         real = os.path.realpath(self._root + path)
         inside = real.removeprefix(self._real_root)
-        if (
-            not real.startswith(self._real_root + "/")
-            or not inside.startswith(recorded.REACH)
-            or not os.path.exists(real)
-        ):
+        if not real.startswith(self._real_root + "/") or not inside.startswith(recorded.REACH):
             return ""
-        if (
-            os.path.dirname(path) == "/proc"
-        ):  # "self" and "net" are those of the process that reads: directories in the copy
+        # "self" and "net" are those of the process that reads: directories in the copy.
+        if os.path.dirname(path) == "/proc" and os.path.isdir(real):
             return path
+        if not os.path.exists(real):
+            return ""
         self.links[path] = os.path.relpath(inside, os.path.dirname(path))
         return inside
 
@@ -232,6 +233,7 @@ def redact(snapshot: Snapshot, pseudonyms: Pseudonyms) -> Snapshot:
         files=files,
         modes={named(path): mode for path, mode in snapshot.modes.items()},
         links={named(path): named(target) for path, target in snapshot.links.items()},
+        empty=snapshot.empty,
         refused={named(path): error for path, error in snapshot.refused.items()},
         truncated={named(path) for path in snapshot.truncated},
         pseudonyms=dict(pseudonyms.given),
@@ -245,8 +247,21 @@ def redacted(path: str, text: str, pseudonyms: Pseudonyms) -> bytes:
     elif path in recorded.VENDOR:
         text = re.sub(r"\([^\s()@]+@[^\s()@]+\)", "(builder@host)", text)
     else:
-        text = pseudonyms.replace(text)
+        text = pseudonyms.replace(kept(path, text))
     return text.encode(errors="surrogateescape")
+
+
+def kept(path: str, text: str) -> str:
+    """Of a file that says more than monitors and actions ask for, what they ask for."""
+    if path == "/proc/cmdline":
+        return (
+            " ".join(word for word in text.split() if word.partition("=")[0] in recorded.BOOT_OPTIONS) + "\n"
+        )
+    if path.startswith("/proc/") and path.endswith("/mounts"):
+        return "".join(
+            line for line in text.splitlines(keepends=True) if line.split()[2] in recorded.KERNEL_FILE_SYSTEMS
+        )
+    return text
 
 
 def decode(data: bytes) -> str:
@@ -310,7 +325,7 @@ def contents(snapshot: Snapshot) -> dict[str, bytes]:
 
 def directories(snapshot: Snapshot) -> list[str]:
     """Directories of files and links, and those that links lead to: a link to nothing would say that a device has no driver."""
-    needed = {os.path.dirname(path) for path in (*snapshot.files, *snapshot.links)}
+    needed = {os.path.dirname(path) for path in (*snapshot.files, *snapshot.links)} | snapshot.empty
     for path, target in snapshot.links.items():
         end = os.path.normpath(os.path.join(os.path.dirname(path), target))
         if end not in snapshot.files and end not in snapshot.modes:

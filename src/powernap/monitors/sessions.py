@@ -149,9 +149,9 @@ class SessionsMonitor:
         except Exception:
             self.before = None
             raise
-        self.before = self._ended(
-            judge(self.context.name, people, self.options, now, told=self.where.told), now
-        )
+        reading = judge(self.context.name, people, self.options, now, told=self.where.told)
+        self.before = self._ended(reading, now)
+        self.latest = self.latest if reading.active else self.before.last
         return self.before
 
     def close(self) -> None:

@@ -105,7 +105,9 @@ def probe(host: Host, options: Options) -> Availability:
         return unavailable(
             "every connection of the machine would count", "write `port = 22`, or an `address`"
         )
-    if options.namespaces == "all" and not (host.live and netns.visible()):
+    if options.namespaces == "all" and not (
+        host.live and netns.visible(text(host.files, "/proc/self/status"))
+    ):
         return unavailable(
             "connections inside containers cannot be seen",
             'run as root (CAP_SYS_ADMIN and CAP_SYS_PTRACE), or write `namespaces = "own"`',
