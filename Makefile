@@ -12,7 +12,7 @@ STAMP  := $(VENV)/.installed
 # What the tests run for real. Installed by `make test` as root; without root the tests that need them are skipped and counted.
 DEBS   := dbus python3-dbusmock iproute2 gcc libc6-dev procps man-db mandoc
 
-.PHONY: try test lint types imports unit integration docs package bench format debs clean
+.PHONY: try test install lint types imports unit integration docs package bench format debs clean
 
 try:
 	@$(PYTHON) tools/private_environment.py $(TRY)
@@ -60,6 +60,19 @@ package: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m bench.gates
+
+# The unit, the group, the default configuration and the manual, for a package that pip installed under PREFIX.
+PREFIX  ?= /opt/powernap
+DESTDIR ?=
+install:
+	install -d $(DESTDIR)/etc/systemd/system $(DESTDIR)/etc/powernap/conf.d $(DESTDIR)/usr/lib/sysusers.d
+	install -d $(DESTDIR)/usr/local/share/man/man1 $(DESTDIR)/usr/local/share/man/man8
+	sed 's|/usr/bin/|$(PREFIX)/bin/|' packaging/powernapd.service > $(DESTDIR)/etc/systemd/system/powernapd.service
+	install -m 644 packaging/powernap.sysusers $(DESTDIR)/usr/lib/sysusers.d/powernap.conf
+	test -e $(DESTDIR)/etc/powernap/powernap.toml || install -m 644 src/powernap/config/default.toml $(DESTDIR)/etc/powernap/powernap.toml
+	install -m 644 docs/man/powernap.1 $(DESTDIR)/usr/local/share/man/man1/
+	install -m 644 docs/man/powernapd.8 $(DESTDIR)/usr/local/share/man/man8/
+	test -n "$(DESTDIR)" || ! command -v systemd-sysusers >/dev/null || systemd-sysusers
 
 clean:
 	rm -rf $(VENV) .cache docs/_build build dist

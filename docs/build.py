@@ -1,6 +1,6 @@
 """Write the pages that are derived from the code; with ``--check``, fail when a committed one is not what the code says.
 
-    python -m docs.build [--check]
+python -m docs.build [--check]
 """
 
 import pathlib
@@ -64,14 +64,36 @@ def first_line(text: str | None) -> str:
 
 def catalogue() -> str:
     """Every monitor and action in a table each."""
-    lines = ["# Monitors and actions", "", "Written by `python -m docs.build` from what each module declares.", "", "## Monitors", ""]
-    lines += ["A monitor answers one question: is somebody using this machine?", "", "| type | noticed | what it watches |", "|---|---|---|"]
+    lines = [
+        "# Monitors and actions",
+        "",
+        "Written by `python -m docs.build` from what each module declares.",
+        "",
+        "## Monitors",
+        "",
+    ]
+    lines += [
+        "A monitor answers one question: is somebody using this machine?",
+        "",
+        "| type | noticed | what it watches |",
+        "|---|---|---|",
+    ]
     for kind in monitors.kinds():
-        module = monitors.load(kind)
-        lines.append(f"| `{kind}` | {'by event' if module.EVENTS else 'at each look'} | {first_line(module.__doc__)} |")
-    lines += ["", "## Actions", "", "An action is one reversible change of the machine.", "", "| name | risk | put back | what it does |", "|---|---|---|---|"]
+        module = monitors.find(kind)
+        lines.append(
+            f"| `{kind}` | {'by event' if module.EVENTS else 'at each look'} | {first_line(module.__doc__)} |"
+        )
+    lines += [
+        "",
+        "## Actions",
+        "",
+        "An action is one reversible change of the machine.",
+        "",
+        "| name | risk | put back | what it does |",
+        "|---|---|---|---|",
+    ]
     for kind in actions.kinds():
-        action = actions.load(kind)
+        action = actions.find(kind)
         speed = "at once" if action.LANE == "fast" else "after the fast ones"
         lines.append(f"| `{kind}` | {action.RISK} | {speed} | {first_line(action.__doc__)} |")
     lines += ["", "Options of each: [the configuration reference](reference.md).", ""]
@@ -99,7 +121,10 @@ def main() -> int:
             path.parent.mkdir(exist_ok=True)
             path.write_text(text, encoding="utf-8")
     if "--check" in sys.argv and stale:
-        print(f"docs/{', docs/'.join(stale)}: not what the code says; run `python -m docs.build`", file=sys.stderr)
+        print(
+            f"docs/{', docs/'.join(stale)}: not what the code says; run `python -m docs.build`",
+            file=sys.stderr,
+        )
         return 1
     return 0
 

@@ -26,10 +26,17 @@ def invocation(action: argparse.Action) -> str:
 def option_list(parser: argparse.ArgumentParser) -> list[str]:
     lines: list[str] = []
     for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction | argparse._HelpAction) or action.help is argparse.SUPPRESS:
+        if (
+            isinstance(action, argparse._SubParsersAction | argparse._HelpAction)
+            or action.help is argparse.SUPPRESS
+        ):
             continue
         text = (action.help or "") % {"default": action.default, "prog": parser.prog}
-        lines += [".TP", invocation(action), escape(text[:1].upper() + text[1:] + ("" if text.endswith(".") else "."))]
+        lines += [
+            ".TP",
+            invocation(action),
+            escape(text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")),
+        ]
     return lines
 
 
@@ -44,11 +51,23 @@ def subcommands(parser: argparse.ArgumentParser) -> list[str]:
     return lines
 
 
-def page(parser: argparse.ArgumentParser, section: int, version: str, purpose: str, extra: dict[str, str]) -> str:
+def page(
+    parser: argparse.ArgumentParser, section: int, version: str, purpose: str, extra: dict[str, str]
+) -> str:
     """One manual page."""
     name = parser.prog
-    usage = f"\\fB{name}\\fR [\\fICOMMAND\\fR] [\\fIOPTION\\fR ...]" if section == 1 else f"\\fB{name}\\fR [\\fIOPTION\\fR ...]"
-    lines = [*heading(name, section, version), ".SH NAME", f"{name} \\- {escape(purpose)}", ".SH SYNOPSIS", usage]
+    usage = (
+        f"\\fB{name}\\fR [\\fICOMMAND\\fR] [\\fIOPTION\\fR ...]"
+        if section == 1
+        else f"\\fB{name}\\fR [\\fIOPTION\\fR ...]"
+    )
+    lines = [
+        *heading(name, section, version),
+        ".SH NAME",
+        f"{name} \\- {escape(purpose)}",
+        ".SH SYNOPSIS",
+        usage,
+    ]
     lines += [".SH DESCRIPTION", escape(parser.description or ""), ".PP", escape(parser.epilog or "")]
     lines += [".SH OPTIONS", *option_list(parser)]
     nested = subcommands(parser)
@@ -58,5 +77,9 @@ def page(parser: argparse.ArgumentParser, section: int, version: str, purpose: s
         lines += [f".SH {title}"]
         for paragraph in text.strip().split("\n\n"):
             head, _, body = paragraph.partition(": ")
-            lines += [".TP", f"\\fB{escape(head)}\\fR", escape(body)] if body and "\n" not in head else [".PP", escape(paragraph)]
+            lines += (
+                [".TP", f"\\fB{escape(head)}\\fR", escape(body)]
+                if body and "\n" not in head
+                else [".PP", escape(paragraph)]
+            )
     return "\n".join(line for line in lines if line) + "\n"

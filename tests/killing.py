@@ -20,7 +20,7 @@ from typing import Any
 
 import fakesystemd
 from fakekernel import MACHINES, FakeKernel
-from powernap.actions import load
+from powernap.actions import find
 from powernap.host.clock import SystemClock
 from powernap.host.host import Host
 from powernap.host.knobs import MachineKnobs, same
@@ -72,7 +72,7 @@ class Bench:
 
     def available(self) -> Any:
         """What the action says of this machine."""
-        module = load(self.action)
+        module = find(self.action)
         return module.probe(
             Host(files=self.kernel, live=False), module.Options(**OPTIONS.get(self.action, {}))
         )
@@ -85,7 +85,7 @@ class Bench:
         kernel.around = lambda _moment, _path: point()
         file = LedgerFile(self.ledger, disk)
         ledger = Ledger(file, self.knobs(kernel), SystemClock(), boot_id(kernel))
-        module = load(self.action)
+        module = find(self.action)
         options = module.Options(**OPTIONS.get(self.action, {}))
         ledger.perform(self.action, "nap", module.plan(Host(files=kernel, live=False), options))
         if back:

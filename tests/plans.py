@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fakekernel import FakeKernel
-from powernap.actions import load
+from powernap.actions import find
 from powernap.host.clock import SystemClock
 from powernap.host.host import Host
 from powernap.host.knobs import MachineKnobs
@@ -28,7 +28,7 @@ def host_of(kernel: FakeKernel) -> Host:
 
 def probe(kernel: FakeKernel, action: str, **options: Any) -> Any:
     """What the action says of this machine."""
-    module = load(action)
+    module = find(action)
     return module.probe(host_of(kernel), module.Options(**options))
 
 
@@ -49,7 +49,7 @@ def ledger_of(kernel: FakeKernel) -> Iterator[Ledger]:
 @contextlib.contextmanager
 def napping(kernel: FakeKernel, action: str, **options: Any) -> Iterator[list[Entry]]:
     """Apply the action, give what the ledger holds (oldest first), and restore at the end; nothing may be left in it."""
-    module, host = load(action), host_of(kernel)
+    module, host = find(action), host_of(kernel)
     with ledger_of(kernel) as ledger:
         ledger.perform(action, "nap", module.plan(host, module.Options(**options)))
         yield ledger.live()[::-1]

@@ -26,7 +26,9 @@ DEEP = Stage("deep", 300.0, ("disk",))
 SUSPEND = Stage("suspend", 1800.0, warn=30.0, sleep="suspend")
 
 
-def ladder(*stages: Stage, monitors: Any = ("ssh",), rules: tuple[Rule, ...] = (), **numbers: Any) -> Settings:
+def ladder(
+    *stages: Stage, monitors: Any = ("ssh",), rules: tuple[Rule, ...] = (), **numbers: Any
+) -> Settings:
     """Settings whose monitors are names, or names with their rules."""
     taken = monitors if isinstance(monitors, dict) else {name: MonitorRule() for name in monitors}
     return Settings(stages=stages, monitors=tuple(taken.items()), rules=rules, **numbers)
@@ -84,7 +86,9 @@ class Play:
     def sends(self, event: ev.Event) -> Self:
         """This event happens."""
         said = ", ".join(
-            f"{name}={value!r}" for name in event.__slots__ if name not in ("at", "settings") and (value := getattr(event, name))
+            f"{name}={value!r}"
+            for name in event.__slots__
+            if name not in ("at", "settings") and (value := getattr(event, name))
         )
         self.lines.append(f"{self.now:g} > {type(event).__name__} {said}".rstrip())
         self.events.append(event)
@@ -121,11 +125,15 @@ class Play:
 
     def applied(self, *failed: str, serial: int | None = None) -> Self:
         """The stage is applied, but for these actions."""
-        return self.sends(ev.Applied(self.now, serial or self.hand, tuple(ev.Failure(f, "EIO") for f in failed)))
+        return self.sends(
+            ev.Applied(self.now, serial or self.hand, tuple(ev.Failure(f, "EIO") for f in failed))
+        )
 
     def restored(self, *failed: str, serial: int | None = None) -> Self:
         """Everything is put back, but for these actions."""
-        return self.sends(ev.Restored(self.now, serial or self.hand, tuple(ev.Failure(f, "EIO") for f in failed)))
+        return self.sends(
+            ev.Restored(self.now, serial or self.hand, tuple(ev.Failure(f, "EIO") for f in failed))
+        )
 
     def sleep_fails(self, serial: int | None = None) -> Self:
         """The sleep did not happen."""
@@ -222,7 +230,9 @@ class Play:
     def is_in(self, phase: Phase, stage: int | None = None) -> Self:
         """The phase, and the deepest stage that is applied."""
         found = (self.state.phase, self.state.stage)
-        assert found == (phase, self.state.stage if stage is None else stage), self._told(f"is in {found}, not {phase}")
+        assert found == (phase, self.state.stage if stage is None else stage), self._told(
+            f"is in {found}, not {phase}"
+        )
         return self
 
     def waits_until(self, at: float | None) -> Self:

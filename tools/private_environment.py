@@ -1,6 +1,6 @@
 """Make an environment in which ``powernap`` runs, with this Python and nothing else: no pip, no download, no compiler.
 
-    python3 tools/private_environment.py DIRECTORY
+python3 tools/private_environment.py DIRECTORY
 """
 
 import pathlib
@@ -16,7 +16,10 @@ sys.exit(main())
 
 def main() -> int:
     if sys.version_info < (3, 11):
-        print(f"PowerNap needs Python 3.11 or newer; this is {sys.version.split()[0]}. Try: make try PYTHON=python3.12", file=sys.stderr)
+        print(
+            f"PowerNap needs Python 3.11 or newer; this is {sys.version.split()[0]}. Try: make try PYTHON=python3.12",
+            file=sys.stderr,
+        )
         return 2
     directory = pathlib.Path(sys.argv[1]).absolute()
     source = pathlib.Path(__file__).absolute().parent.parent / "src"

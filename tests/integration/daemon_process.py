@@ -68,7 +68,9 @@ class Daemon:
                 if entry["event"] == event and all(entry.get(key) == value for key, value in wanted.items()):
                     return dict(entry)
             time.sleep(0.02)
-        raise AssertionError(f"no {event} {wanted} within {limit}s: {self.ask('history', count=1000)['entries']} {self.log()}")
+        raise AssertionError(
+            f"no {event} {wanted} within {limit}s: {self.ask('history', count=1000)['entries']} {self.log()}"
+        )
 
     def until_phase(self, phase: str, limit: float = 15.0) -> dict[str, Any]:
         """Wait for a phase, looking without refreshing so that the monitors stay as they are."""

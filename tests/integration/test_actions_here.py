@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from powernap.actions import cpu_park, hooks, kernel_quiet, kinds, load
+from powernap.actions import cpu_park, find, hooks, kernel_quiet, kinds
 from powernap.host.clock import SystemClock
 from powernap.host.cpus import topology
 from powernap.host.files import TreeFiles, matching, text
@@ -61,7 +61,7 @@ def ledger(tmp_path):
 @pytest.mark.parametrize("kind", kinds())
 def test_every_probe_answers_in_words(kind):
     """Whatever this machine is and whoever asks, each action says what is there or what is missing, quickly."""
-    module = load(kind)
+    module = find(kind)
     began = time.monotonic()
     answer = module.probe(Host(), module.Options())
     assert answer.detail
@@ -71,7 +71,7 @@ def test_every_probe_answers_in_words(kind):
 @pytest.mark.parametrize("kind", kinds())
 def test_every_action_declares_itself(kind):
     """Its first line is its help, and its risk and lane are of the known words."""
-    module = load(kind)
+    module = find(kind)
     assert (module.__doc__ or "").splitlines()[0].endswith(".")
     assert module.RISK in {"safe", "careful", "dangerous"}
     assert module.LANE in {"fast", "slow"}

@@ -138,7 +138,9 @@ def test_a_thousand_clients(daemon: Daemon) -> None:
 @pytest.mark.root
 def test_an_ordinary_user_may_ask_and_not_act(daemon: Daemon) -> None:
     """Without the right, `why` is answered and `nap`, `wake`, `hold`, `reload` and `events` are refused with the remedy."""
-    answers = as_user(65534, lambda: [daemon.ask(op, why="x") for op in ("why", "nap", "wake", "hold", "reload", "events")])
+    answers = as_user(
+        65534, lambda: [daemon.ask(op, why="x") for op in ("why", "nap", "wake", "hold", "reload", "events")]
+    )
 
     assert [True, False, False, False, False, False] == [answer["ok"] for answer in answers]
     assert all(answer["code"] == 3 and "sudo" in answer["remedy"] for answer in answers[1:])

@@ -66,7 +66,7 @@ def some_options(kind: str, module: monitors.MonitorModule | actions.ActionModul
 @pytest.mark.parametrize("kind", MONITORS)
 def test_every_monitor_answers_on_the_copy(kind: str, copy: Host) -> None:
     """A reading, or a reason why only a live kernel could tell; never a crash."""
-    module = monitors.load(kind)
+    module = monitors.find(kind)
     options = some_options(kind, module)
     if options is None:
         return
@@ -100,16 +100,16 @@ async def waited(reading: Awaitable[Reading]) -> Reading:
 @pytest.mark.parametrize("kind", ACTIONS)
 def test_every_action_says_the_same_of_the_copy_or_why_not(kind: str, copy: Host) -> None:
     """An availability with words in it."""
-    module = actions.load(kind)
+    module = actions.find(kind)
     options = some_options(kind, module)
     if options is not None:
         assert module.probe(copy, options).detail
 
 
-@pytest.mark.parametrize("kind", ["cpu", "disk", "load-average"])
+@pytest.mark.parametrize("kind", ["cpu", "disk", "load"])
 def test_counter_monitors_see_the_machine_that_was_recorded(kind: str, copy: Host) -> None:
     """What there is (processors, disks) reads the same from the copy."""
-    module = monitors.load(kind)
+    module = monitors.find(kind)
     words = [
         re.sub(r"load [0-9.]+", "", module.probe(host, module.Options()).detail) for host in (Host(), copy)
     ]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ears import EpollEars
 
+from ears import EpollEars
 from powernap.host import uevents
 from powernap.host.host import Host
 from powernap.host.uevents import NewDevices

@@ -8,7 +8,7 @@ import pytest
 
 from fakekernel import acpi_server, laptop_like, plain_vm
 from plans import host_of, ledger_of, napping
-from powernap.actions import load
+from powernap.actions import find
 
 CPU = "/sys/devices/system/cpu"
 ACTIONS = ("kernel-quiet", "cpu-park", "cpu-clock", "cpu-offline")
@@ -21,7 +21,7 @@ ORDERS = [
 def apply(ledger, host, actions):
     """Carry the plans out, those that the machine can."""
     for name in actions:
-        module = load(name)
+        module = find(name)
         if module.probe(host, module.Options()):
             ledger.perform(name, "nap", module.plan(host, module.Options()))
 
@@ -66,7 +66,7 @@ def test_what_somebody_set_meanwhile_is_kept(tmp_path, action, path, value):
 def test_second_application_changes_nothing(tmp_path, action):
     """What is saved already is not saved again: a plan of the same action writes nothing more."""
     kernel = acpi_server(tmp_path / "machine")
-    host, module = host_of(kernel), load(action)
+    host, module = host_of(kernel), find(action)
     with napping(kernel, action):
         kernel.writes.clear()
         assert [

@@ -22,6 +22,7 @@ KEYBOARD_KEYS = "402000000 3803078f800d001 feffffdfffefffff fffffffffffffffe"
 
 
 def event(at: float, kind: int = EV_KEY, code: int = 30, value: int = 1) -> bytes:
+    """A struct input_event."""
     return struct.pack("@llHHi", int(at), round(at % 1 * 1e6), kind, code, value)
 
 

@@ -16,6 +16,7 @@ from powernap.host.inotify import ACCESS, CREATE, IGNORED, ONESHOT, Event, Inoti
 
 
 def record(event: Event) -> bytes:
+    """A struct inotify_event."""
     name = os.fsencode(event.name)
     padded = name + b"\0" * (-len(name) % 16 or (16 if name else 0))
     return struct.pack("=iIII", event.watch, event.mask, 0, len(padded)) + padded
@@ -43,6 +44,7 @@ def test_garbage_never_raises(data: bytes) -> None:
 
 @pytest.fixture
 def watcher() -> Iterator[Inotify]:
+    """A real instance."""
     inotify = Inotify()
     yield inotify
     inotify.close()

@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ears import EpollEars
 
+from ears import EpollEars
 from powernap.core.reading import Reading
 from powernap.host import uevents
 from powernap.host.availability import UnavailableError
 from powernap.host.files import TreeFiles
 from powernap.host.host import Host
-from powernap.monitors import Context, input
+from powernap.monitors import Context, input  # noqa: A004 - the monitor's name
 from powernap.monitors.input import InputMonitor, Options
 
 LED, KEY = 0x11, 1
@@ -62,6 +62,7 @@ class Desk:
 
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    """A desk without devices."""
     monkeypatch.setattr(uevents, "SETTLE", 0.01)
     with EpollEars() as ears:
         desk = Desk(tmp_path, ears)
@@ -72,6 +73,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
 
 @pytest.fixture
 def monitor(desk: Desk) -> Iterator[InputMonitor]:
+    """Opened on a keyboard and a mouse."""
     desk.plug("event0", "KEYBOARD", "AT keyboard")
     desk.plug("event1", "MOUSE", "PS/2 mouse")
     monitor = desk.open()
@@ -152,9 +154,15 @@ def test_unplugged_and_replaced_while_deaf(desk: Desk, monitor: InputMonitor) ->
 
 
 def test_only_the_wanted_kinds_are_opened(desk: Desk) -> None:
-    """kinds and exclude; a lid and an accelerometer never."""
+    """By kind and by name; a lid and an accelerometer never."""
     for number, (kind, label) in enumerate(
-        [("KEYBOARD", "AT keyboard"), ("KEYBOARD", "Virtual thing"), ("KEY", "Power Button"), ("SWITCH", "Lid Switch"), ("ACCELEROMETER", "a")]
+        [
+            ("KEYBOARD", "AT keyboard"),
+            ("KEYBOARD", "Virtual thing"),
+            ("KEY", "Power Button"),
+            ("SWITCH", "Lid Switch"),
+            ("ACCELEROMETER", "a"),
+        ]
     ):
         desk.plug(f"event{number}", kind, label)
     monitor = desk.open(Options(exclude="^Virtual"))
@@ -167,7 +175,10 @@ def test_only_the_wanted_kinds_are_opened(desk: Desk) -> None:
 
 def test_an_unknown_kind_is_refused_with_the_known_ones() -> None:
     """The config error says what to write."""
-    assert input.unknown_kinds(("keybord",)) == "no such kind: keybord; write some of keyboard, mouse, touch, button, joystick"
+    assert (
+        input.unknown_kinds(("keybord",))
+        == "no such kind: keybord; write some of keyboard, mouse, touch, button, joystick"
+    )
     assert input.unknown_kinds(())
     assert input.unknown_kinds(("mouse",)) is None
 

@@ -573,6 +573,16 @@ def test_a_damaged_line_is_reported_and_the_others_count(bench):
     assert bench.outcomes() == {KSM: "restored"}
 
 
+def test_a_torn_last_line_does_not_swallow_the_next(bench):
+    """What a crash left of a line is cut off, so that the next record is whole."""
+    bench.ledger.apply(Change(STAT, "60"), "a", "s")
+    bench.close()
+    Path(bench.path).write_bytes(Path(bench.path).read_bytes() + b'{"rec":"beg')
+    bench.open().apply(Change(KSM, "0"), "a", "s")
+    assert bench.open().damage == []
+    assert bench.outcomes() == {KSM: "restored", STAT: "restored"}
+
+
 def test_threads_restore_their_own_actions(bench):
     """Eight actions applied and restored at once leave nothing."""
     knobs = [

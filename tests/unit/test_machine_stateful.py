@@ -54,7 +54,11 @@ CONFIGURATIONS = [
 
 def of_hold(before: Reading, after: Reading, end_of_failure: float) -> list[float]:
     """Until when it lasted, if ``after`` ends what ``before`` said to stand."""
-    if after.active or not (before.active or before.failed) or before.failed and (after.failed or end_of_failure < 0):
+    if (
+        after.active
+        or not (before.active or before.failed)
+        or (before.failed and (after.failed or end_of_failure < 0))
+    ):
         return []
     better = after.last is not None and (after.last > before.at or before.told)
     end = max(before.at, after.last or 0.0) if better else after.at
@@ -114,7 +118,9 @@ class Oracle:
     def used(self, now: float) -> tuple[bool, float]:
         """Does anything keep the machine awake, and since when does idle time count?"""
         each = {name: self.monitor(name, now) for name, _ in self.settings.monitors}
-        parts = [answer for name, answer in each.items() if all(name not in r.members for r in self.settings.rules)]
+        parts = [
+            answer for name, answer in each.items() if all(name not in r.members for r in self.settings.rules)
+        ]
         for combined in self.settings.rules:
             answers = [each[name] for name in combined.members]
             lasts = [last for _, last in answers]
@@ -122,7 +128,9 @@ class Oracle:
                 known = [last for last in lasts if last is not None]
                 parts.append((all(a for a, _ in answers), min(known) if len(known) == len(lasts) else None))
             else:
-                parts.append((any(a for a, _ in answers), max((x for x in lasts if x is not None), default=None)))
+                parts.append(
+                    (any(a for a, _ in answers), max((x for x in lasts if x is not None), default=None))
+                )
         wanted = [end for end in (*self.leases.values(), *self.windows.values()) if end is None or now < end]
         busy = any(active for active, _ in parts) or bool(wanted) or now < self.up_until
         return busy, max([self.began, *(last for _, last in parts if last is not None)])
@@ -170,7 +178,9 @@ class Conversation(RuleBasedStateMachine):
         assert again == event
         state, commands = step(self.state, event)
         twice = step(self.state, again)
-        assert (state, written(commands)) == (twice[0], written(twice[1])), "the same event gave something else"
+        assert (state, written(commands)) == (twice[0], written(twice[1])), (
+            "the same event gave something else"
+        )
         self.state = state
         self.count_instant(len(commands))
         self.judge(commands, event)
@@ -189,7 +199,9 @@ class Conversation(RuleBasedStateMachine):
                 ask.Warn: self.on_warn, ask.Unwarn: self.on_unwarn, ask.Tell: lambda _: None,
             }[type(command)](command)  # fmt: skip
         if isinstance(event, ev.Due):
-            again = [c for c in commands if isinstance(c, ask.SetTimer) and c.at is not None and c.at <= self.now]
+            again = [
+                c for c in commands if isinstance(c, ask.SetTimer) and c.at is not None and c.at <= self.now
+            ]
             assert not again, "a timer in the past, straight after one came"
         if inside and not self.allowed(self.depth):
             assert self.restoring, "the stage is no longer permitted, and nothing is put back"
@@ -198,7 +210,9 @@ class Conversation(RuleBasedStateMachine):
     def must_not_be_stuck(self):
         assert self.timer == self.state.timer
         if not self.restored:
-            assert self.restoring or self.timer is not None, "something is not put back, and nobody tries again"
+            assert self.restoring or self.timer is not None, (
+                "something is not put back, and nobody tries again"
+            )
         looking = self.look and self.state.phase is Phase.CHECKING
         answers = looking or self.applying or self.restoring or self.sleeping or self.halted
         busy, _ = self.oracle.used(self.now)
@@ -207,7 +221,11 @@ class Conversation(RuleBasedStateMachine):
         told = self.told_hold()
         if self.state.phase is Phase.AWAKE and told and busy:
             assert self.timer is None, "an event will tell, yet there is a timer"
-        if not told and self.oracle.settings.stages and (busy or self.depth + 1 < len(self.oracle.settings.stages)):
+        if (
+            not told
+            and self.oracle.settings.stages
+            and (busy or self.depth + 1 < len(self.oracle.settings.stages))
+        ):
             assert self.timer is not None, "nothing will tell, and nobody looks again"
 
     def told_hold(self):
@@ -221,7 +239,9 @@ class Conversation(RuleBasedStateMachine):
             reading = self.state.readings.get(name)
             if reading and reading.active and reading.told and not reading.failed:
                 yield name
-        yield from (n for n, end in (*self.oracle.leases.items(), *self.oracle.windows.items()) if end is None)
+        yield from (
+            n for n, end in (*self.oracle.leases.items(), *self.oracle.windows.items()) if end is None
+        )
 
     def due(self, index):
         """When the ladder, or an admin who asked, allows this stage."""
@@ -303,7 +323,10 @@ class Conversation(RuleBasedStateMachine):
 
     # ------------------------------------------------------------ time
 
-    @rule(longest=st.sampled_from([0.0, 0.5, 3.0, 25.0, 200.0, 2000.0]), late=st.sampled_from([0.0, 0.0, 0.0, 0.25, 9.0]))
+    @rule(
+        longest=st.sampled_from([0.0, 0.5, 3.0, 25.0, 200.0, 2000.0]),
+        late=st.sampled_from([0.0, 0.0, 0.0, 0.25, 9.0]),
+    )
     def wait(self, longest, late):
         """Time passes until the timer, or for so long."""
         if self.timer is None or self.timer > self.now + longest:
@@ -402,7 +425,13 @@ class Conversation(RuleBasedStateMachine):
     # ------------------------------------------------------------ answers
 
     @precondition(lambda self: self.look)
-    @rule(kinds=st.lists(st.sampled_from(["idle", "idle", "idle", "idle", "pulse", "hold", "failed"]), min_size=5, max_size=5))
+    @rule(
+        kinds=st.lists(
+            st.sampled_from(["idle", "idle", "idle", "idle", "pulse", "hold", "failed"]),
+            min_size=5,
+            max_size=5,
+        )
+    )
     def look_is_answered(self, kinds):
         """Every monitor answers, then the look is complete; unless something else came of it meanwhile."""
         self.answer_look([kind if sum(k != "idle" for k in kinds) < 3 else "idle" for kind in kinds])
@@ -471,7 +500,11 @@ class Conversation(RuleBasedStateMachine):
     @rule(kind=st.sampled_from(["looked", "applied", "restored", "slept"]), back=st.integers(1, 4))
     def stale_answer(self, kind, back):
         """An answer to what is no longer asked changes nothing."""
-        live = {c.serial for c in (self.look, self.applying, self.restoring, self.sleeping, self.outside_sleep) if c}
+        live = {
+            c.serial
+            for c in (self.look, self.applying, self.restoring, self.sleeping, self.outside_sleep)
+            if c
+        }
         old = [serial for serial in self.serials if serial not in live]
         if self.state.phase is Phase.CHECKING:
             old = [serial for serial in old if serial != self.state.serial]

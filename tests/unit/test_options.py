@@ -13,7 +13,9 @@ from powernap.core.options import REQUIRED, option
 class Options:
     """An example."""
 
-    port: int = option(help="The port.", example="22", check=lambda port: None if port < 65536 else "too large")
+    port: int = option(
+        help="The port.", example="22", check=lambda port: None if port < 65536 else "too large"
+    )
     above: float = option(1.5, help="The limit.", unit="duration")
     side: str = option("local", help="Which side.", choices=("local", "remote"))
 

@@ -7,10 +7,10 @@ import socket
 from pathlib import Path
 
 import pytest
-from ears import EpollEars
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ears import EpollEars
 from powernap.host import uevents
 from powernap.host.files import TreeFiles
 from powernap.host.host import Host
@@ -31,7 +31,7 @@ def test_a_kernel_message_is_read() -> None:
     "data", [b"", b"add", b"libudev\0\xfe\xed\xca\xfe", b"add@nowhere\0", b"@/x\0", b"\xff@/x\0"]
 )
 def test_what_is_no_kernel_message_is_nothing(data: bytes) -> None:
-    """udev's own messages and garbage are not read."""
+    """Messages of udev's own and garbage are not read."""
     assert parse(data) is None
 
 

@@ -30,7 +30,9 @@ def test_durations_as_admins_write_them(text, seconds):
     assert duration(text) == pytest.approx(seconds)
 
 
-@pytest.mark.parametrize("text", ["", " ", "5", "min", "5 parsecs", "-5s", "1h 30", "1h, 30min", "1e3s", "s5", "5s!"])
+@pytest.mark.parametrize(
+    "text", ["", " ", "5", "min", "5 parsecs", "-5s", "1h 30", "1h, 30min", "1e3s", "s5", "5s!"]
+)
 def test_what_is_no_duration_is_refused_with_an_example(text):
     """A number without unit could mean anything: it is refused, and the message shows one that is right."""
     with pytest.raises(UnitError, match='is not a duration; .* "1h 30min"'):
@@ -38,7 +40,8 @@ def test_what_is_no_duration_is_refused_with_an_example(text):
 
 
 @pytest.mark.parametrize(
-    ("text", "count"), [("4096B", 4096), ("10KiB", 10240), ("1.5GB", 1.5e9), ("2 TiB", 2 * 1024**4), ("1kB", 1000)]
+    ("text", "count"),
+    [("4096B", 4096), ("10KiB", 10240), ("1.5GB", 1.5e9), ("2 TiB", 2 * 1024**4), ("1kB", 1000)],
 )
 def test_sizes_as_admins_write_them(text, count):
     """Decimal and binary units are told apart."""
@@ -52,7 +55,9 @@ def test_what_is_no_size_is_refused(text):
         size(text)
 
 
-@pytest.mark.parametrize(("text", "rate"), [("10KiB/s", 10240), ("600KiB/min", 10240), ("1 MB / h", 1e6 / 3600)])
+@pytest.mark.parametrize(
+    ("text", "rate"), [("10KiB/s", 10240), ("600KiB/min", 10240), ("1 MB / h", 1e6 / 3600)]
+)
 def test_rates_are_per_second(text, rate):
     """A rate is counted in bytes per second, whatever it is written per."""
     assert byte_rate(text) == pytest.approx(rate)
@@ -104,7 +109,16 @@ def test_durations_are_shown_as_admins_write_them(seconds, text):
 
 @pytest.mark.parametrize(
     ("count", "text"),
-    [(0, "0B"), (12, "12B"), (1000, "1000B"), (1023, "1023B"), (10240, "10KiB"), (1023 * 1024, "1023KiB"), (1.5 * 1024**3, "1.5GiB"), (3 * 1024**4, "3TiB")],
+    [
+        (0, "0B"),
+        (12, "12B"),
+        (1000, "1000B"),
+        (1023, "1023B"),
+        (10240, "10KiB"),
+        (1023 * 1024, "1023KiB"),
+        (1.5 * 1024**3, "1.5GiB"),
+        (3 * 1024**4, "3TiB"),
+    ],
 )
 def test_sizes_are_shown_in_the_largest_unit(count, text):
     """Never as a power of ten: 1000 bytes are "1000B"."""

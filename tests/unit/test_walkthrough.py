@@ -73,7 +73,7 @@ def test_the_kind_is_known_with_its_options(followed: Path) -> None:
     program = """
 import dataclasses, json
 from powernap import monitors
-module = monitors.load("example")
+module = monitors.find("example")
 options = {f.name: dict(f.metadata, check=None) for f in dataclasses.fields(module.Options)}
 has = [name for name in ("EVENTS", "Options", "probe", "open") if hasattr(module, name)]
 print(json.dumps({"known": "example" in monitors.kinds(), "has": has, "help": module.__doc__.splitlines()[0], "options": options}))

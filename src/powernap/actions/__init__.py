@@ -53,7 +53,7 @@ def kinds() -> list[str]:
     return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(__path__))
 
 
-def load(kind: str) -> ActionModule:
+def find(kind: str) -> ActionModule:
     """The module of a built-in action; ``KeyError`` when there is none."""
     if kind not in kinds():
         raise KeyError(kind)

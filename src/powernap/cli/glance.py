@@ -88,6 +88,6 @@ def available_actions(host: Host, config: Config) -> list[tuple[ActionConfig, Av
     taken = {found.type for found in configs.values()}
     for kind in actions.kinds():
         if kind not in taken:
-            options = actions.load(kind).Options
+            options = actions.find(kind).Options
             configs[kind] = ActionConfig(kind, kind, options())
     return [(found, probe(ACTIONS.module(found.type), host, found)) for found in configs.values()]

@@ -138,9 +138,9 @@ def _write(path: str, text: str) -> str:
 
 def _actions(host: Any, *, act: bool) -> tuple[list[str], dict[str, str]]:
     """The safe actions that work here, and the others with their reasons."""
-    from powernap.actions import load  # noqa: PLC0415
+    from powernap.actions import find  # noqa: PLC0415
 
-    answers = {name: load(name).probe(host, load(name).Options()) for name in SAFE}
+    answers = {name: find(name).probe(host, find(name).Options()) for name in SAFE}
     left_out = {name: answer.detail for name, answer in answers.items() if not answer}
     if not act:
         left_out |= {

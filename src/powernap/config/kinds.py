@@ -81,5 +81,5 @@ def _usable(options: Any) -> bool:
         return False
 
 
-MONITORS = Kinds("monitor", monitors.kinds, monitors.load, "powernap.monitors")
-ACTIONS = Kinds("action", actions.kinds, actions.load, "powernap.actions")
+MONITORS = Kinds("monitor", monitors.kinds, monitors.find, "powernap.monitors")
+ACTIONS = Kinds("action", actions.kinds, actions.find, "powernap.actions")

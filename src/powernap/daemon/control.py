@@ -158,7 +158,9 @@ class ControlSocket:
         sock.bind(temporary)
         os.chmod(temporary, 0o666)  # noqa: S103 - anyone may ask; what they may do, their credentials say
         os.rename(temporary, self.path)
-        self.server = await self.loop.create_unix_server(lambda: Client(self), sock=sock, backlog=8 * CLIENTS_MAX)
+        self.server = await self.loop.create_unix_server(
+            lambda: Client(self), sock=sock, backlog=8 * CLIENTS_MAX
+        )
 
     def admit(self, client: Client) -> str:
         """Why not, or nothing."""

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from powernap.actions import ActionModule, load
+from powernap.actions import ActionModule, find
 from powernap.config.model import ActionConfig
 from powernap.core.events import Failure
 from powernap.host.conflicts import conflicts
@@ -72,7 +72,7 @@ class Hands:
             return "an earlier attempt still hangs"
         config = self.actions[name]
         try:
-            module = load(config.type)
+            module = find(config.type)
             answer = module.probe(self.host, config.options)
             if not answer:
                 # Not a failure that a retry could mend: the machine has no such thing, or it is so already.
@@ -136,7 +136,7 @@ class Hands:
 
     def _lane(self, name: str) -> bool:
         try:
-            return load(self.actions[name].type).LANE == "slow"
+            return find(self.actions[name].type).LANE == "slow"
         except KeyError:
             return False
 

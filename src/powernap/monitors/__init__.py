@@ -81,7 +81,7 @@ def kinds() -> list[str]:
     return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(__path__))
 
 
-def load(kind: str) -> MonitorModule:
+def find(kind: str) -> MonitorModule:
     """The module of a built-in type; ``KeyError`` when there is none."""
     if kind not in kinds():
         raise KeyError(kind)

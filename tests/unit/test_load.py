@@ -1,4 +1,4 @@
-"""monitors/load_average.py: the load average, against a limit that stays what it was."""
+"""monitors/load.py: the load average, against a limit that stays what it was."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from machines import Machine
 from powernap.host.availability import UnavailableError
-from powernap.monitors import load_average as load
+from powernap.monitors import load
 
 
 @pytest.fixture

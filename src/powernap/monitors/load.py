@@ -5,8 +5,6 @@ PowerNap 2 asked for those online, so that switching off cores lowered its own l
 
 The load average decays slowly (the 1-minute one falls by 63 % a minute) and counts tasks that hang on a dead network disk. ``cpu`` is
 quicker and plainer; this one is for those who know their machine by its load.
-
-(Not ``load.py``: importing that would put it in the place of :func:`powernap.monitors.load`.)
 """
 
 from __future__ import annotations

@@ -1,0 +1,110 @@
+"""The package as a user gets it: the wheel holds what it must and nothing else, its commands run, the unit is closed enough.
+
+python tools/check_package.py
+"""
+
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+
+ROOT = pathlib.Path(__file__).absolute().parent.parent
+EXPOSURE_MAX = 4.0
+"""Of systemd-analyze security (design section 11)."""
+
+
+def wheel(directory: pathlib.Path) -> pathlib.Path:
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--wheel-dir",
+        str(directory),
+        str(ROOT),
+    ]
+    subprocess.run(command, check=True)
+    return next(directory.glob("*.whl"))
+
+
+def check_wheel(path: pathlib.Path) -> list[str]:
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+    packaged = {name for name in names if name.startswith("powernap/")}
+    source = {
+        str(p.relative_to(ROOT / "src"))
+        for p in (ROOT / "src" / "powernap").rglob("*")
+        if p.is_file() and "__pycache__" not in p.parts
+    }
+    faults = [f"the wheel lacks {name}" for name in sorted(source - packaged)]
+    return faults + [
+        f"the wheel has {name} too many" for name in names if not name.startswith(("powernap/", "powernapd-"))
+    ]
+
+
+def check_commands(path: pathlib.Path, directory: pathlib.Path) -> list[str]:
+    """In an environment with nothing else: the product has no dependency."""
+    subprocess.run([sys.executable, "-m", "venv", str(directory / "venv")], check=True)
+    pip = directory / "venv" / "bin" / "pip"
+    subprocess.run(
+        [str(pip), "install", "--quiet", "--disable-pip-version-check", "--no-index", str(path)], check=True
+    )
+    faults = []
+    for command in (
+        ["powernap", "--version"],
+        ["powernapd", "--version"],
+        ["powernap"],
+        ["powernap", "config", "check"],
+        ["powernap", "--help"],
+    ):
+        done = subprocess.run(
+            [str(directory / "venv" / "bin" / command[0]), *command[1:]],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        if done.returncode:
+            faults.append(f"{' '.join(command)}: exit {done.returncode}: {done.stderr}")
+    return faults
+
+
+def check_unit(path: pathlib.Path) -> list[str]:
+    if not shutil.which("systemd-analyze"):
+        return []
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--offline=yes", str(path)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    found = re.search(r"exposure level for \S+: ([\d.]+)", done.stdout)
+    if not found:
+        return [f"systemd-analyze security says nothing of {path.name}: {done.stderr}"]
+    return (
+        []
+        if float(found[1]) <= EXPOSURE_MAX
+        else [f"{path.name}: exposure {found[1]} is over {EXPOSURE_MAX}"]
+    )
+
+
+def main() -> int:
+    with tempfile.TemporaryDirectory() as name:
+        directory = pathlib.Path(name)
+        path = wheel(directory)
+        faults = (
+            check_wheel(path)
+            + check_commands(path, directory)
+            + check_unit(ROOT / "packaging" / "powernapd.service")
+        )
+    print("\n".join(faults) or "package: ok")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
