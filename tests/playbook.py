@@ -2,15 +2,17 @@
 
 Owns the rendering of events and commands as lines, and a world that keeps its promises; judges nothing itself. Use::
 
-    play(settings).at(100).hears("ssh", active=True).expects("timer never")
+    play(settings).at(100).hears("ssh", last="now").expects().waits_until(160)
     play(settings).quiet(until=60).does("60 look", "60 apply ease: clock")
 
-``expects`` compares everything the core asked for since the last comparison, ``does`` leaves out timers and what is merely told.
+``expects`` compares what the core asked for since the last comparison, but for the timer (``waits_until``); ``does`` leaves out what
+is merely told, and names instants.
 A failure shows the whole conversation, and what was expected as a diff.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 from typing import Any, Self
 
@@ -58,6 +60,17 @@ def rendered(command: ask.Command) -> str:
             return " ".join(word for word in ("tell", command.what, command.stage) if word) + because
 
 
+def told(event: ev.Event) -> str:
+    """One event as a line, without what has its default."""
+    if isinstance(event, ev.Heard):
+        words = {f.name: getattr(event.reading, f.name) for f in dataclasses.fields(Reading) if f.name not in ("monitor", "at")}
+        said = ", ".join(f"{name}={value!r}" for name, value in words.items() if value not in (False, "", None, ()))
+        return f"Heard {event.reading.monitor} {said or 'idle'}"
+    words = {f.name: getattr(event, f.name) for f in dataclasses.fields(event) if f.name not in ("at", "settings")}
+    said = ", ".join(f"{name}={value!r}" for name, value in words.items() if value not in ((), "", None))
+    return f"{type(event).__name__} {said}".rstrip()
+
+
 class Play:
     """One conversation. Every method but the asserting ones is something that happens."""
 
@@ -85,12 +98,7 @@ class Play:
 
     def sends(self, event: ev.Event) -> Self:
         """This event happens."""
-        said = ", ".join(
-            f"{name}={value!r}"
-            for name in event.__slots__
-            if name not in ("at", "settings") and (value := getattr(event, name))
-        )
-        self.lines.append(f"{self.now:g} > {type(event).__name__} {said}".rstrip())
+        self.lines.append(f"{self.now:g} > {told(event)}")
         self.events.append(event)
         self._take(step(self.state, event))
         return self
@@ -209,8 +217,8 @@ class Play:
     # ------------------------------------------------------------ then
 
     def expects(self, *expected: str) -> Self:
-        """Everything that was asked for since the last comparison."""
-        return self._compare(expected, [rendered(command) for _, command in self._rest()])
+        """Everything but the timer that was asked for since the last comparison."""
+        return self._compare(expected, [rendered(c) for _, c in self._rest() if not isinstance(c, ask.SetTimer)])
 
     def does(self, *expected: str) -> Self:
         """What was asked for since then, with its instants, but for timers and what is merely told."""

@@ -163,7 +163,7 @@ def problems(*texts: str) -> tuple[Problem, ...]:
     try:
         built(*texts)
     except ConfigErrors as errors:
-        assert errors.problems  # noqa: PT017 - whether it is raised is up to the text
+        assert errors.problems
         return errors.problems
     return ()
 
@@ -234,7 +234,7 @@ def test_a_value_is_taken_or_refused_with_a_remedy(raw, option):
     try:
         convert(raw, option)
     except WrongValueError as error:
-        assert error.message.startswith('"x"') and error.remedy  # noqa: PT017, PT018 - raised or not is up to the value
+        assert error.message.startswith('"x"') and error.remedy
 
 
 SIGNS = """ " ' [ ] [[ ]] = . , # { } stage monitor load rule action name after "5min" enabled true type mode \\ 1979-05-27 all_of 0 é"""

@@ -344,7 +344,7 @@ def _applied(state: State, event: Applied) -> Step:
     if state.phase is not Phase.ENTERING or event.serial != state.serial:
         return state, []
     stage = _stage(state, state.target)
-    state, tells = _count_failures(state, event.failed, stage.name)
+    state, tells = _count_failures(state, "apply-failed", event.failed)
     entered = Tell("entered", stage.name)
     if stage.sleep is None or state.failures.get(stage.sleep, 0) >= state.settings.action_budget:
         return _go(state, Trigger.APPLIED, stage=state.target), [*tells, entered]
@@ -352,13 +352,13 @@ def _applied(state: State, event: Applied) -> Step:
     return state, [*tells, entered, Tell("sleep", stage.name, stage.sleep), Sleep(state.serial, stage.sleep)]
 
 
-def _count_failures(state: State, failed: tuple[Failure, ...], stage: str) -> Step:
-    failures, commands = dict(state.failures), list[Command]()
+def _count_failures(state: State, what: str, failed: tuple[Failure, ...]) -> Step:
+    name, failures, commands = _stage(state, state.target).name, dict(state.failures), list[Command]()
     for failure in failed:
         failures[failure.action] = failures.get(failure.action, 0) + 1
-        commands.append(Tell("apply-failed", stage, f"{failure.action}: {failure.reason}"))
+        commands.append(Tell(what, name, f"{failure.action}: {failure.reason}"))
         if failures[failure.action] == state.settings.action_budget:
-            commands.append(Tell("action-spent", stage, failure.action))
+            commands.append(Tell("action-spent", name, failure.action))
     return replace(state, failures=failures), commands
 
 
@@ -367,12 +367,9 @@ def _sleep_failed(state: State, event: SleepFailed) -> Step:
         state = replace(state, asleep=0)
     if state.phase is not Phase.SLEEPING or event.serial != state.serial:
         return state, []
-    stage = _stage(state, state.target)
-    state, tells = _count_failures(state, (Failure(stage.sleep or "", event.reason),), stage.name)
-    return _go(state, Trigger.NO_SLEEP, stage=state.target), [
-        *tells,
-        Tell("sleep-failed", stage.name, event.reason),
-    ]
+    failure = Failure(_stage(state, state.target).sleep or "", event.reason)
+    state, tells = _count_failures(state, "sleep-failed", (failure,))
+    return _go(state, Trigger.NO_SLEEP, stage=state.target), tells
 
 
 def _restored(state: State, event: Restored) -> Step:
