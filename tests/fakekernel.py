@@ -166,9 +166,12 @@ class FakeKernel:
         """It is plugged in again, with the state that it had."""
         self.unstash(path)
 
-    def manage_irq(self, irq: int) -> None:
-        """A per-queue interrupt whose affinity the kernel manages: mode 0444, and EIO to root (kernel/irq/proc.c)."""
-        for name in ("smp_affinity", "smp_affinity_list"):
+    def manage_irq(self, irq: int, *, shown: bool = True) -> None:
+        """A per-queue interrupt whose affinity the kernel manages: EIO to root (kernel/irq/proc.c).
+
+        ``shown`` by its mode, 0444, since Linux 6.10; before, it is 0644 as any other.
+        """
+        for name in ("smp_affinity", "smp_affinity_list") if shown else ():
             self.lock(f"/proc/irq/{irq}/{name}")
         self.add(f"/.fake/proc/irq/{irq}/managed")
 
@@ -458,7 +461,7 @@ def _machine(root: Path | str, *, cpus: int, width: int, siblings: tuple[str, ..
 
 def _interrupts(kernel: FakeKernel, everyone: set[int]) -> None:
     last = max(everyone)
-    masks = {0: everyone, 8: everyone, 24: {last}, 25: {0}, 26: everyone, 30: {last}}
+    masks = {0: everyone, 8: everyone, 24: {last}, 25: {0}, 26: everyone, 30: {last}, 31: {last}}
     kernel.add("/proc/irq/default_smp_affinity", show_mask(everyone, kernel.width))
     for irq, cpus in masks.items():
         kernel.add(f"/proc/irq/{irq}/smp_affinity", show_mask(cpus, kernel.width))
@@ -466,6 +469,7 @@ def _interrupts(kernel: FakeKernel, everyone: set[int]) -> None:
             kernel.add(f"/proc/irq/{irq}/{name}", "")
     kernel.manage_irq(0)
     kernel.manage_irq(30)
+    kernel.manage_irq(31, shown=False)
     for name in ("cpumask", "cpumask_requested", "cpumask_isolated", "writeback/cpumask"):
         kernel.add(f"{WORKQUEUE}/{name}", show_mask(everyone, kernel.width))
 

@@ -23,7 +23,7 @@ from fakekernel import MACHINES, FakeKernel
 from powernap.actions import find
 from powernap.host.clock import SystemClock
 from powernap.host.host import Host
-from powernap.host.knobs import MachineKnobs, same
+from powernap.host.knobs import Change, Knobs, MachineKnobs, same
 from powernap.host.ledger import Ledger, boot_id
 from powernap.host.ledger_entry import Entry
 from powernap.host.ledger_file import Disk, LedgerFile
@@ -37,6 +37,27 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "hooks": {"directory": "/etc/powernap/hooks.d"},
     "cpu-park": {"keep": 1},
 }
+
+
+@dataclass(frozen=True)
+class Pointed:
+    """Knobs with a point before and after each write of some kinds."""
+
+    knobs: Knobs
+    kinds: set[str]
+    point: Callable[[], None]
+
+    def read(self, change: Change) -> str:
+        """As it is."""
+        return self.knobs.read(change)
+
+    def write(self, change: Change, value: str) -> None:
+        """Between two points."""
+        if change.kind in self.kinds:
+            self.point()
+        self.knobs.write(change, value)
+        if change.kind in self.kinds:
+            self.point()
 
 
 @dataclass
@@ -66,9 +87,13 @@ class Bench:
         """Its path."""
         return str(self.directory / "run" / "ledger.jsonl")
 
-    def knobs(self, kernel: FakeKernel) -> MachineKnobs:
-        """The machine's, with the stand-in for systemctl."""
-        return MachineKnobs(kernel, self.systemctl, root=kernel.root)
+    def knobs(self, kernel: FakeKernel) -> Knobs:
+        """The machine's, with the stand-in for systemctl. The kernel's points are its own; programs have one before and after."""
+        return Pointed(
+            MachineKnobs(kernel, self.systemctl, root=kernel.root),
+            {"hook", "unit", "freeze"},
+            lambda: kernel.around("call", ""),
+        )
 
     def available(self) -> Any:
         """What the action says of this machine."""
@@ -92,10 +117,13 @@ class Bench:
             ledger.restore()
         file.close()
 
-    def undo(self) -> list[dict[str, Any]]:
+    def undo(
+        self, point: Callable[[], None] = lambda: None, disk: Disk | None = None
+    ) -> list[dict[str, Any]]:
         """Everything, as ``powernap undo`` does it."""
         kernel = FakeKernel(self.kernel.root)
-        report = undo(self.ledger, kernel, self.knobs(kernel))
+        kernel.around = lambda _moment, _path: point()
+        report = undo(self.ledger, kernel, self.knobs(kernel), disk)
         return [
             {"target": each.target, "outcome": each.outcome, "detail": each.detail} for each in report.results
         ]
@@ -111,7 +139,10 @@ class Bench:
         return found
 
 
-def deadly(bench: Bench, nth: int, *, sync: bool) -> None:
+Point = Callable[[], None]
+
+
+def deadly(work: Callable[[Point, Disk], Any], nth: int) -> Any:
     """Work, and die at the ``nth`` point."""
     seen = 0
 
@@ -136,7 +167,7 @@ def deadly(bench: Bench, nth: int, *, sync: bool) -> None:
         point()
 
     # the page cache outlives a killed process, so forcing it to disk is left out here
-    bench.work(point, Disk(write=write, truncate=truncate, sync=os.fsync if sync else lambda fd: None))
+    return work(point, Disk(write=write, truncate=truncate, sync=lambda fd: None))
 
 
 def child(do: Callable[[], Any]) -> tuple[int, Any]:
@@ -204,7 +235,7 @@ def meddle(bench: Bench) -> tuple[Entry, str] | None:
 
 
 def run(bench: Bench, *, foreign: bool) -> dict[str, Any]:
-    """Every point, until the work completes."""
+    """Every point of applying and restoring, until the work completes."""
     status, _ = child(bench.work)
     if status:
         return {"points": 0, "killed": 0, "wrong": [f"the work does not even complete: {status}"]}
@@ -212,11 +243,10 @@ def run(bench: Bench, *, foreign: bool) -> dict[str, Any]:
     wrong: list[str] = []
     while not wrong:
         nth += 1
-        status, _ = child(lambda nth=nth: deadly(bench, nth, sync=False))  # type: ignore[misc]
+        status, _ = child(lambda nth=nth: deadly(bench.work, nth))  # type: ignore[misc]
         if status == 0:
             break
-        if not os.WIFSIGNALED(status) or os.WTERMSIG(status) != signal.SIGKILL:
-            wrong.append(f"point {nth}: ended with {status}")
+        wrong += not_killed(nth, status)
         killed += 1
         touched = meddle(bench) if foreign else None
         status, results = child(bench.undo)
@@ -228,6 +258,40 @@ def run(bench: Bench, *, foreign: bool) -> dict[str, Any]:
         wrong += [f"point {nth}: {each}" for each in changed(before, bench)]
     wrong += [f"completed at point {nth}: {each}" for each in changed(before, bench)]
     return {"points": nth - 1, "killed": killed, "kept": kept, "wrong": wrong[:20]}
+
+
+def run_undo(bench: Bench) -> dict[str, Any]:
+    """Every point of the undo: the action is applied, the undo killed there and run again, until it completes the first time."""
+    status, _ = child(bench.work)
+    if status:
+        return {"points": 0, "killed": 0, "wrong": [f"the work does not even complete: {status}"]}
+    before, nth, killed = bench.tree(), 0, 0
+    wrong: list[str] = []
+    while not wrong:
+        nth += 1
+        status, _ = child(lambda: bench.work(disk=Disk(sync=lambda fd: None), back=False))
+        if status:
+            wrong.append(f"point {nth}: applying ended with {status}")
+        status, _ = child(lambda nth=nth: deadly(bench.undo, nth))  # type: ignore[misc]
+        if status == 0:
+            break
+        wrong += not_killed(nth, status)
+        killed += 1
+        status, results = child(bench.undo)
+        if status or results is None:
+            wrong.append(f"point {nth}: the second undo ended with {status}")
+        bad = {"foreign", "failed", "gone"}
+        wrong += [f"point {nth}: {each}" for each in results or [] if each["outcome"] in bad]
+        wrong += [f"point {nth}: {each}" for each in changed(before, bench)]
+    wrong += [f"completed at point {nth}: {each}" for each in changed(before, bench)]
+    return {"points": nth - 1, "killed": killed, "wrong": wrong[:20]}
+
+
+def not_killed(nth: int, status: int) -> list[str]:
+    """The child must have been ended by its own SIGKILL, or have completed."""
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
+        return []
+    return [f"point {nth}: ended with {status}"]
 
 
 def judge(
@@ -263,10 +327,14 @@ def main() -> int:
     parser.add_argument("action")
     parser.add_argument("directory", type=Path)
     parser.add_argument("--foreign", action="store_true")
+    parser.add_argument("--undo", action="store_true", help="kill the undo, not the work")
     args = parser.parse_args()
     bench = Bench(args.directory, args.machine, args.action)
     available = bench.available()
-    answer = run(bench, foreign=args.foreign) if available else {"unavailable": available.detail}
+    if not available:
+        answer = {"unavailable": available.detail}
+    else:
+        answer = run_undo(bench) if args.undo else run(bench, foreign=args.foreign)
     print(json.dumps(answer))
     return 0
 

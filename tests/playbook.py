@@ -63,10 +63,18 @@ def rendered(command: ask.Command) -> str:
 def told(event: ev.Event) -> str:
     """One event as a line, without what has its default."""
     if isinstance(event, ev.Heard):
-        words = {f.name: getattr(event.reading, f.name) for f in dataclasses.fields(Reading) if f.name not in ("monitor", "at")}
-        said = ", ".join(f"{name}={value!r}" for name, value in words.items() if value not in (False, "", None, ()))
+        words = {
+            f.name: getattr(event.reading, f.name)
+            for f in dataclasses.fields(Reading)
+            if f.name not in ("monitor", "at")
+        }
+        said = ", ".join(
+            f"{name}={value!r}" for name, value in words.items() if value not in (False, "", None, ())
+        )
         return f"Heard {event.reading.monitor} {said or 'idle'}"
-    words = {f.name: getattr(event, f.name) for f in dataclasses.fields(event) if f.name not in ("at", "settings")}
+    words = {
+        f.name: getattr(event, f.name) for f in dataclasses.fields(event) if f.name not in ("at", "settings")
+    }
     said = ", ".join(f"{name}={value!r}" for name, value in words.items() if value not in ((), "", None))
     return f"{type(event).__name__} {said}".rstrip()
 
@@ -218,7 +226,9 @@ class Play:
 
     def expects(self, *expected: str) -> Self:
         """Everything but the timer that was asked for since the last comparison."""
-        return self._compare(expected, [rendered(c) for _, c in self._rest() if not isinstance(c, ask.SetTimer)])
+        return self._compare(
+            expected, [rendered(c) for _, c in self._rest() if not isinstance(c, ask.SetTimer)]
+        )
 
     def does(self, *expected: str) -> Self:
         """What was asked for since then, with its instants, but for timers and what is merely told."""

@@ -1,6 +1,6 @@
 """The law of the core: every line and branch of each core module is covered by that module's own test file.
 
-    python tools/core_coverage.py
+python tools/core_coverage.py
 """
 
 import os
@@ -20,7 +20,19 @@ def uncovered(module: pathlib.Path, directory: str) -> str:
         return f"{module.name} has no tests/unit/{test.name}"
     environment = {**os.environ, "COVERAGE_FILE": f"{directory}/{module.stem}"}
     python = [sys.executable, "-m", "coverage"]
-    run = [*python, "run", "--rcfile=/dev/null", "--branch", f"--include={module}", "-m", "pytest", "-q", "-p", "no:cacheprovider", str(test)]
+    run = [
+        *python,
+        "run",
+        "--rcfile=/dev/null",
+        "--branch",
+        f"--include={module}",
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        str(test),
+    ]
     done = subprocess.run(run, cwd=ROOT, env=environment, capture_output=True, text=True)
     if done.returncode:
         return f"{test.name}: {done.stdout[-2000:]}"
@@ -33,7 +45,10 @@ def main() -> int:
     modules = sorted(path for path in CORE.glob("*.py") if path.name != "__init__.py")
     with tempfile.TemporaryDirectory() as directory:
         faults = [fault for module in modules if (fault := uncovered(module, directory))]
-    print("\n".join(faults) or f"core: 100 % of lines and branches of {len(modules)} modules, each by its own test file")
+    print(
+        "\n".join(faults)
+        or f"core: 100 % of lines and branches of {len(modules)} modules, each by its own test file"
+    )
     return 1 if faults else 0
 
 

@@ -82,8 +82,8 @@ def test_every_action_declares_itself(kind):
 def test_kernel_quiet_here(ledger):
     """The kernel's periodic work is quietened and comes back as it was."""
     before, options = snapshot(), kernel_quiet.Options(writeback=600.0)
-    changed = ledger.perform("kernel-quiet", "nap", kernel_quiet.plan(Host(), options))
-    assert changed
+    performed = ledger.perform("kernel-quiet", "nap", kernel_quiet.plan(Host(), options))
+    assert performed.changed
     assert snapshot() != before
     assert {each.outcome for each in ledger.restore()} <= {"restored", "already"}
     assert snapshot() == before

@@ -59,6 +59,14 @@ def test_killed_at_every_write(memory, machine, action):
     assert found["killed"] == found["points"] >= 20
 
 
+@pytest.mark.parametrize(("machine", "action"), CASES)
+def test_the_undo_killed_at_every_write(memory, machine, action):
+    """The undo itself, killed before, in and after each of its writes and run again, makes the tree equal, byte for byte."""
+    found = kill(machine, action, memory / "bench", "--undo")
+    assert found.get("wrong") == [], found
+    assert found["killed"] == found["points"] >= 10
+
+
 @pytest.mark.parametrize("action", sorted({"cpu-clock", "cpu-park", "kernel-quiet"} & set(kinds())))
 def test_killed_and_meddled_with(memory, action):
     """Another tool changes one of our values after the kill: it is kept and reported, and all the rest is undone."""

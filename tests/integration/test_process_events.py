@@ -21,10 +21,11 @@ from powernap.host.exec_budget import PAUSED
 from powernap.host.exec_events import exec_events
 from powernap.host.host import Host
 from powernap.monitors import Context, process, process_io
+from tracefs import FilesWithTracefs, tracefs
 
 pytestmark = pytest.mark.root
 # The proc connector hears every exec of the machine: what uses it, or makes a storm, is marked ``alone``.
-IN_KERNEL = ("tracepoint", "connector-bpf")
+IN_KERNEL = ("tracepoint", "connector-bpf", "perf")
 EVERY = (*IN_KERNEL, "connector")
 
 
@@ -39,12 +40,15 @@ class Bench:
 
     ears: EpollEars
     directory: Path
+    files: FilesWithTracefs
     told: list[tuple[float, Reading]] = field(default_factory=list)
     opened: list[process.ProcessMonitor] = field(default_factory=list)
 
     def watch(self, source: str, **options: str) -> process.ProcessMonitor:
         """Open and arm a monitor that takes this test's own children for activity."""
-        context = Context("p", Host(ears=self.ears), lambda reading: self.told.append((boottime(), reading)))
+        context = Context(
+            "p", Host(self.files, ears=self.ears), lambda reading: self.told.append((boottime(), reading))
+        )
         monitor = process.open(context, process.Options(**options), sources=(source,))
         self.opened.append(monitor)
         monitor.search.own = 0
@@ -92,11 +96,18 @@ def nop(programs: Path) -> str:
     return next(programs.glob("pnnop*")).name
 
 
+@pytest.fixture(scope="session")
+def traced() -> Iterator[FilesWithTracefs]:
+    """This machine's files with tracefs."""
+    with tracefs() as files:
+        yield files
+
+
 @pytest.fixture
-def bench(programs: Path) -> Iterator[Bench]:
+def bench(programs: Path, traced: FilesWithTracefs) -> Iterator[Bench]:
     """A loop; monitors opened on it are closed."""
     with EpollEars() as ears:
-        bench = Bench(ears, programs)
+        bench = Bench(ears, programs, traced)
         yield bench
         for monitor in bench.opened:
             monitor.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 
 from fakekernel import acpi_server, laptop_like, plain_vm
@@ -179,6 +181,33 @@ def test_maximum_from_the_drivers_table(server):
     with napping(server, "cpu-clock", max="60%") as entries:
         assert written(entries)[f"{POLICY}/scaling_max_freq"] == "1800000"
         assert written(entries)[f"{CPU}/cpufreq/policy2/scaling_max_freq"] == "2160000"
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        (f"{CPU}/intel_pstate/no_turbo", errno.EPERM),
+        (f"{POLICY}/energy_performance_preference", errno.EBUSY),
+        (f"{CPU}/cpu1/power/energy_perf_bias", errno.EIO),
+    ],
+)
+def test_what_firmware_refuses_spoils_nothing(laptop, name, code):
+    """Turbo, preference and bias may each be refused: the limits are lowered all the same, and come back."""
+    before = laptop.snapshot()
+    laptop.fail(name, code)
+    with napping(laptop, "cpu-clock") as entries:
+        assert name not in written(entries)
+        assert laptop.read(f"{POLICY}/scaling_max_freq") == "800000\n"
+    assert laptop.changes(before) == {}
+
+
+def test_boost_that_is_refused_spoils_nothing(server):
+    """The switch of acpi-cpufreq, the global one and those of the policies."""
+    server.fail(f"{CPU}/cpufreq/boost", errno.EINVAL)
+    before = server.snapshot()
+    with napping(server, "cpu-clock") as entries:
+        assert written(entries)[f"{POLICY}/scaling_max_freq"] == "800000"
+    assert server.changes(before) == {}
 
 
 def test_turbo_that_firmware_switched_off(laptop):

@@ -64,6 +64,20 @@ def test_interrupt_that_is_there_already_is_left(machine):
         assert "/proc/irq/24/smp_affinity" in written(entries)
 
 
+@pytest.mark.parametrize("build", [acpi_server, laptop_like, plain_vm], ids=lambda build: build.__name__)
+def test_interrupt_that_refuses_spoils_nothing(tmp_path, build):
+    """A kernel before 6.10 shows an interrupt that it places itself as writable, and answers EIO: everything else is parked."""
+    kernel = build(tmp_path / "machine")
+    before = kernel.snapshot()
+    with ledger_of(kernel) as ledger:
+        performed = ledger.perform("cpu-park", "nap", cpu_park.plan(host_of(kernel), cpu_park.Options()))
+        assert [each.change.target for each in performed.refused] == ["/proc/irq/31/smp_affinity"]
+        assert kernel.read(f"{OURS}/cpuset.cpus.partition") == "isolated\n"
+        assert kernel.read("/proc/irq/24/smp_affinity_list") == "0\n"
+        ledger.restore()
+    assert kernel.changes(before) == {}
+
+
 def test_wake_card_keeps_a_processor_of_its_node(machine):
     """A card that wakes the machine is served beside its memory; `keep` says otherwise."""
     machine.add("/sys/devices/system/node/node0/cpulist", "0-1")

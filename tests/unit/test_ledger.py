@@ -319,7 +319,7 @@ def test_each_change_is_applied_before_the_next_is_asked_for(bench):
         yield Change(KSM, "0")
         seen.append(bench.kernel.read(KSM))
 
-    assert bench.ledger.perform("quiet", "s", plan()) == 1
+    assert bench.ledger.perform("quiet", "s", plan()).changed == 1
     assert seen == ["0\n"]
 
 
@@ -423,7 +423,7 @@ PARK = [
 
 def test_a_partition_is_made_and_dissolved(bench):
     """Controller, directory, processors, partition; and back."""
-    assert bench.ledger.perform("cpu-park", "s", PARK) == 4
+    assert bench.ledger.perform("cpu-park", "s", PARK).changed == 4
     assert bench.kernel.read(f"{CGROUP}/cpuset.cpus.effective") == "0\n"
     bench.open()
     assert set(bench.outcomes().values()) == {"restored"}
@@ -603,6 +603,42 @@ def test_threads_restore_their_own_actions(bench):
         thread.join()
     assert bench.unchanged()
     assert os.path.getsize(bench.path) == 0
+
+
+class Gate:
+    """Knobs whose next read waits until it is opened."""
+
+    def __init__(self, knobs):
+        self.knobs, self.came, self.open = knobs, threading.Event(), threading.Event()
+
+    def read(self, change):
+        if not self.came.is_set():
+            self.came.set()
+            assert self.open.wait(10)
+        return self.knobs.read(change)
+
+    def write(self, change, value):
+        self.knobs.write(change, value)
+
+
+def test_two_threads_restore_one_knob(bench):
+    """While the upper of two stacked changes is put back, the lower one does not hand its original to what is being written already."""
+    bench.ledger.apply(Change(STAT, "60"), "lower", "s")
+    bench.ledger.apply(Change(STAT, "120"), "upper", "s")
+    gate = Gate(MachineKnobs(bench.kernel))
+    ledger = bench.open()
+    ledger._knobs = gate
+    upper = threading.Thread(target=ledger.restore, args=("upper",))
+    lower = threading.Thread(target=ledger.restore, args=("lower",))
+    upper.start()
+    assert gate.came.wait(10)
+    lower.start()
+    lower.join(0.05)
+    gate.open.set()
+    for thread in (upper, lower):
+        thread.join()
+    assert bench.unchanged()
+    assert ledger.live() == []
 
 
 # --- lines

@@ -18,13 +18,14 @@ from powernap.core import commands as ask
 from powernap.core import events as ev
 from powernap.core import record
 from powernap.core.ladder import MonitorRule, Rule, Settings, Stage
-from powernap.core.machine import Phase, start, step
+from powernap.core.machine import Phase, start, step, verdict
 from powernap.core.reading import Reading
 from powernap.core.verdict import Lease
 
 A = Stage("a", 20.0, ("one", "two"))
 B = Stage("b", 60.0, ("three",), warn=10.0)
 C = Stage("c", 100.0, ("four",), warn=15.0, sleep="suspend")
+N = Stage("n", 5.0, ("one", "two"), sleep="hibernate")
 MONITORS = {
     "ssh": MonitorRule(),
     "input": MonitorRule(hold=7.0),
@@ -49,6 +50,8 @@ CONFIGURATIONS = [
     configuration((B, C), ("ssh", "input", "cpu", "ext", "ups"), (Rule("both", ("ssh", "cpu"), every=True),)),
     configuration((A, C), ("ssh", "input", "cpu"), (Rule("any", ("ssh", "input"), every=False),)),
     configuration((), ("ssh",)),
+    configuration((N,), ("ssh", "cpu"), min_awake=5.0, loop_limit=0, action_budget=1),
+    configuration((N,), ("input",), min_awake=0.0, loop_limit=1, action_budget=1),
 ]
 
 
@@ -205,7 +208,23 @@ class Conversation(RuleBasedStateMachine):
             assert not again, "a timer in the past, straight after one came"
         if inside and not self.allowed(self.depth):
             assert self.restoring, "the stage is no longer permitted, and nothing is put back"
+        self.must_agree_with_the_oracle()
+        if self.warned:
+            assert not self.oracle.used(self.now)[0], "users still believe that the stage comes"
+            assert self.due_of_name(self.warned.stage) <= self.warned.at, (
+                "users still believe that the stage comes then"
+            )
         self.must_not_be_stuck()
+
+    def must_agree_with_the_oracle(self):
+        judged, (busy, idle) = verdict(self.state, self.now), self.oracle.used(self.now)
+        assert bool(judged.blockers) == busy
+        assert busy or judged.idle_since == idle
+        if self.halted and self.restored:
+            assert self.state.phase is Phase.HALTED, "a sleep-wake loop, and it goes on"
+
+    def due_of_name(self, name):
+        return self.due_of(next(s for s in self.oracle.settings.stages if s.name == name))
 
     def must_not_be_stuck(self):
         assert self.timer == self.state.timer
@@ -218,6 +237,7 @@ class Conversation(RuleBasedStateMachine):
         busy, _ = self.oracle.used(self.now)
         if answers or self.state.phase is Phase.HALTED:
             return
+        self.must_look_in_time(busy)
         told = self.told_hold()
         if self.state.phase is Phase.AWAKE and told and busy:
             assert self.timer is None, "an event will tell, yet there is a timer"
@@ -227,6 +247,19 @@ class Conversation(RuleBasedStateMachine):
             and (busy or self.depth + 1 < len(self.oracle.settings.stages))
         ):
             assert self.timer is not None, "nothing will tell, and nobody looks again"
+
+    def must_look_in_time(self, busy):
+        configured = self.oracle.settings
+        if self.depth >= 0 and configured.acting and any(not taken.events for _, taken in configured.monitors):
+            assert self.timer is not None
+            assert self.timer <= self.now + configured.restore_within, "the way back is to be quick"
+        if self.timer is not None and self.state.phase is Phase.AWAKE and busy and not self.told_hold() and not self.certain_end():
+            assert self.timer <= self.now + configured.stages[0].after, "a hold that nothing tells the end of is forgotten"
+
+    def certain_end(self):
+        """Something stands that ends by itself: looking can wait until then."""
+        ends = (*self.oracle.leases.values(), *self.oracle.windows.values(), self.oracle.up_until)
+        return any(end is not None and end > self.now for end in ends) or bool(verdict(self.state, self.now).ends)
 
     def told_hold(self):
         """An event will tell the end of something that stands, and rules (whose ends are subtler) are not in play."""
@@ -353,6 +386,22 @@ class Conversation(RuleBasedStateMachine):
 
     # ------------------------------------------------------------ people
 
+    @rule(steps=st.integers(1, 12))
+    def world_keeps_its_promises(self, steps):
+        """For a while: looks find nobody, everything is answered at once, timers are served."""
+        for _ in range(steps):
+            if not self.promise_is_kept(self.now + 500.0):
+                return
+
+    @rule()
+    def everybody_leaves(self):
+        """The monitors say so, and nothing else wants the machine up."""
+        for name in list(self.oracle.leases):
+            self.lease_ends(name)
+        self.window_closes()
+        for name, _ in self.oracle.settings.monitors:
+            self.tell(name, "idle", self.now)
+
     @rule(
         name=st.sampled_from([*MONITORS, "gone"]),
         kind=st.sampled_from(["idle", "idle", "pulse", "old pulse", "ended", "hold", "told hold", "failed"]),
@@ -413,7 +462,21 @@ class Conversation(RuleBasedStateMachine):
         going = self.restored and not self.halted
         if index is not None and not busy and going and index > self.depth:
             self.asked = (self.asked[0] if self.asked else self.now, index)
+        depth, warned = self.depth, self.warned
         self.feed(ev.NapAsked(self.now, "alice", stage))
+        assert (self.depth, self.warned) == (depth, warned), "asking for a nap took something back"
+
+    @rule(stage=st.sampled_from(["a", "b", "c"]))
+    def nap_asked_of_an_idle_machine(self, stage):
+        """It gets there in no more time than the users are to be warned, unless it is refused."""
+        self.everybody_leaves()
+        self.nap_asked(stage)
+        if self.asked:
+            index = self.asked[1]
+            self.live_until(self.now + sum(s.warn for s in self.oracle.settings.stages))
+            assert self.depth >= index, "asked for, and not reached"
+            if not any(s.sleep for s in self.oracle.settings.stages[: index + 1]):
+                assert self.depth == index or self.due(self.depth) <= self.now
 
     @rule()
     def wake_asked(self):
@@ -444,6 +507,7 @@ class Conversation(RuleBasedStateMachine):
 
     def answer_look(self, kinds):
         look = self.look
+        assert look
         for (name, _), kind in zip(self.oracle.settings.monitors, kinds, strict=False):
             self.tell(name, kind, self.now)
         self.look, self.complete = None, self.look_began[look.serial]
@@ -454,6 +518,7 @@ class Conversation(RuleBasedStateMachine):
     def applied(self, fails):
         """The stage is applied."""
         command, self.applying = self.applying, None
+        assert command
         failed = command.actions[:1] if fails else ()
         self.failures.update(failed)
         self.feed(ev.Applied(self.now, command.serial, tuple(ev.Failure(a, "EIO") for a in failed)))
@@ -463,6 +528,7 @@ class Conversation(RuleBasedStateMachine):
     def everything_is_put_back(self, fails):
         """... or not everything."""
         command, self.restoring = self.restoring, None
+        assert command
         self.restored = not fails
         failed = (ev.Failure("one", "EIO"),) if fails else ()
         self.feed(ev.Restored(self.now, command.serial, failed))
@@ -472,6 +538,7 @@ class Conversation(RuleBasedStateMachine):
     def sleep_fails(self):
         """Also long after it was cancelled."""
         command, self.outside_sleep = self.outside_sleep, None
+        assert command
         if self.sleeping:
             self.failures[command.state] += 1
             self.sleeping = None
@@ -517,8 +584,8 @@ class Conversation(RuleBasedStateMachine):
         before = self.state
         self.feed(event)
         # Time itself may have: an end that nobody served is past.
-        by_time = {"busy": before.busy, "timer": before.timer}
-        assert dataclasses.replace(self.state, **by_time) == before, "a stale answer changed something"
+        timeless = dataclasses.replace(self.state, busy=before.busy, timer=before.timer)
+        assert timeless == before, "a stale answer changed something"
 
     # ------------------------------------------------------------ configuration
 
@@ -545,19 +612,16 @@ class Conversation(RuleBasedStateMachine):
         """From wherever we are: once everybody is gone and the world keeps its promises, the deepest stage is reached in time."""
         if getattr(self, "broken", True):
             return
-        for name in list(self.oracle.leases):
-            self.lease_ends(name)
-        self.window_closes()
         if self.state.phase is Phase.HALTED or self.halted:
             self.wake_asked()
         if self.outside_sleep:
             self.resumed(0.0)
-        for name, _ in self.oracle.settings.monitors:
-            self.tell(name, "idle", self.now)
+        self.everybody_leaves()
         stages, looks = self.oracle.settings.stages, len(self.look_began)
-        began = max(self.now, self.oracle.up_until, *(self.oracle.used(self.now)[1:]))
-        first = stages[0].after if stages else 0.0
-        self.live_until(began + (stages[-1].after if stages else 0.0) + 2 * first + 10)
+        _, idle = self.oracle.used(self.now)
+        hold = max((taken.hold for _, taken in self.oracle.settings.monitors), default=0.0)
+        late = max(self.now, self.oracle.up_until) + sum(s.warn for s in stages) + (60 if not self.restored else 0)
+        self.live_until(max(late, max(idle, self.now if self.oracle.used(self.now)[0] else 0.0) + hold + (stages[-1].after if stages else 0.0)))
         assert self.state.phase is not Phase.HALTED
         assert self.depth == len(stages) - 1, f"nobody there, and it stays in stage {self.depth}"
         assert len(self.look_began) - looks <= 2 * len(stages) + 4, "more looks than the ladder has rungs"
@@ -565,19 +629,25 @@ class Conversation(RuleBasedStateMachine):
     def live_until(self, end):
         """Everything is answered at once, every timer is served on time."""
         for _ in range(5000):
-            if self.look:
-                self.look_is_idle()
-            elif self.applying:
-                self.applied(fails=False)
-            elif self.restoring:
-                self.everything_is_put_back(fails=False)
-            elif self.timer is not None and self.timer <= end:
-                self.now = max(self.now, self.timer)
-                self.timer_comes()
-            else:
+            if not self.promise_is_kept(end):
                 self.now = max(self.now, end)
                 return
         raise AssertionError("it never comes to rest")
+
+    def promise_is_kept(self, end):
+        """The next one, if there is any before this instant."""
+        if self.look:
+            self.look_is_idle()
+        elif self.applying:
+            self.applied(fails=False)
+        elif self.restoring:
+            self.everything_is_put_back(fails=False)
+        elif self.timer is not None and self.timer <= end:
+            self.now = max(self.now, self.timer)
+            self.timer_comes()
+        else:
+            return False
+        return True
 
     def look_is_idle(self):
         self.answer_look(["idle"] * 5)
@@ -590,5 +660,5 @@ def written(commands):
 
 TestConversation = Conversation.TestCase
 TestConversation.settings = settings(
-    max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=50, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
 )

@@ -12,14 +12,16 @@ An action ``cpu-clock`` is the module ``cpu_clock.py``. Its docstring's first li
     is there something to save here, and may it be touched? Looks only;
 ``plan(host, options) -> Iterator[Change]``
     what to write, in order. A generator: each change has been applied before the next is asked for, so a later one may depend on
-    what an earlier one revealed. Reading, journalling, writing, verifying and restoring are the ledger's (host/ledger.py), the
-    same for all; restoring goes through the entries backwards.
+    what an earlier one revealed; an ``optional`` one that was refused answers its ``yield`` with the reason. Reading, journalling,
+    writing, verifying and restoring are the ledger's (host/ledger.py), the same for all; restoring goes through the entries
+    backwards.
 
 An action decides nothing about *when*, keeps no state, and writes only through the changes it yields.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib
 import pkgutil
 from collections.abc import Iterator
@@ -53,6 +55,7 @@ def kinds() -> list[str]:
     return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(__path__))
 
 
+@functools.cache  # 70 us each time, which a user who just came would wait for
 def find(kind: str) -> ActionModule:
     """The module of a built-in action; ``KeyError`` when there is none."""
     if kind not in kinds():

@@ -7,6 +7,8 @@ The order, which restoring follows backwards (research/powersave-knobs.md sectio
 tunables first, because a governor that is chosen again starts with its defaults; the governor before the energy preference, which the
 ``performance`` governor hides and locks; the minimum before the maximum, because a minimum above the maximum is clamped without an
 error; boost last, because it moves the maximum, which comes back by itself only where nobody wrote it meanwhile.
+
+Preference, bias and boost are optional: firmware or driver may refuse each (EBUSY, EPERM, EINVAL), and the limits save without them.
 """
 
 from __future__ import annotations
@@ -135,7 +137,7 @@ def plan(host: Host, options: Options) -> Iterator[Change]:
     yield from _percentages(files, options)
     if options.energy_preference:
         for path in matching(files, f"{CPU}/cpu[0-9]*/power/energy_perf_bias"):
-            yield from _set(files, path, "15")
+            yield from _set(files, path, "15", optional=True)
     if options.boost:
         yield from _boost(files, policies)
 
@@ -197,7 +199,9 @@ def _preference(files: Files, policy: str) -> Iterator[Change]:
     offered = text(files, f"{policy}/energy_performance_available_preferences").split()
     for name in ("power", "balance_power"):
         if name in offered:
-            yield from _set(files, f"{policy}/energy_performance_preference", name, form="text")
+            yield from _set(
+                files, f"{policy}/energy_performance_preference", name, form="text", optional=True
+            )
             return
 
 
@@ -247,16 +251,16 @@ def _percentages(files: Files, options: Options) -> Iterator[Change]:
 def _boost(files: Files, policies: list[str]) -> Iterator[Change]:
     """One switch: intel_pstate's, the global one (which sets those of the policies too), or each policy's."""
     if files.exists(f"{PSTATE}/no_turbo"):
-        yield from _set(files, f"{PSTATE}/no_turbo", "1")
+        yield from _set(files, f"{PSTATE}/no_turbo", "1", optional=True)
         return
     each = [f"{policy}/boost" for policy in policies if writable(files, f"{policy}/boost")]
     if _number(files, f"{CPUFREQ}/boost") == 1:
         for path in each:
             yield Change(path, None, form="number")
-        yield from _set(files, f"{CPUFREQ}/boost", "0")
+        yield from _set(files, f"{CPUFREQ}/boost", "0", optional=True)
         return
     for path in each:
-        yield from _set(files, path, "0")
+        yield from _set(files, path, "0", optional=True)
 
 
 def _lower(files: Files, path: str, value: int) -> Iterator[Change]:
@@ -264,10 +268,12 @@ def _lower(files: Files, path: str, value: int) -> Iterator[Change]:
         yield from _set(files, path, str(value))
 
 
-def _set(files: Files, path: str, value: str, form: str = "number") -> Iterator[Change]:
+def _set(
+    files: Files, path: str, value: str, form: str = "number", *, optional: bool = False
+) -> Iterator[Change]:
     """A write where it changes something and may be tried."""
     if writable(files, path) and text(files, path) not in {"", value}:
-        yield Change(path, value, form=form)
+        yield Change(path, value, form=form, optional=optional)
 
 
 def _number(files: Files, path: str) -> int:

@@ -111,7 +111,7 @@ def plan(host: Host, options: Options) -> Iterator[Change]:
     if options.work_queues:
         yield from _narrow(files, irqs.queue_masks(files), kept)
     if options.interrupts and not _balancer(host, options):
-        yield from _narrow(files, irqs.packable(files), kept)
+        yield from _narrow(files, irqs.packable(files), kept, optional=True)
     yield from _partition(files, parked)
 
 
@@ -120,11 +120,17 @@ def _parked(files: Files, options: Options) -> frozenset[int]:
     return machine.online - awake(machine, wake_nodes(files), options.keep)
 
 
-def _narrow(files: Files, masks: list[str], kept: frozenset[int]) -> Iterator[Change]:
-    """Masks that reach beyond the kept processors. One that would move only between kept ones is left as it is."""
+def _narrow(
+    files: Files, masks: list[str], kept: frozenset[int], *, optional: bool = False
+) -> Iterator[Change]:
+    """Masks that reach beyond the kept processors. One that would move only between kept ones is left as it is.
+
+    Interrupts are optional: one that the kernel places itself shows as writable before Linux 6.10 and refuses (EIO), and a processor
+    may have no vector left for one more (ENOSPC); parking pays without it.
+    """
     for path in masks:
         if irqs.read_mask(files, path) - kept:
-            yield Change(path, format_cpumask(kept), form="cpumask")
+            yield Change(path, format_cpumask(kept), form="cpumask", optional=optional)
 
 
 def _partition(files: Files, parked: frozenset[int]) -> Iterator[Change]:

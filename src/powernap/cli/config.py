@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import sys
 from typing import Any
 
+from powernap.cli.output import fail, show_json
 from powernap.config import explain, show
 from powernap.config.chapters import chapters
 from powernap.config.load import load
@@ -19,34 +19,45 @@ from powernap.config.sources import DIRECTORY
 OK, WRONG = 0, 2
 
 
-def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add(subparsers: Any) -> argparse.ArgumentParser:
     """Declare the subcommand."""
-    parser = subparsers.add_parser("config", help="check, show and explain the configuration")
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="check|show|explain|reference")
-    check = verbs.add_parser("check", help="every problem at once; exit status 0 (none) or 2")
-    _path(check)
-    _json(check)
-    effective = verbs.add_parser("show", help="the effective values, defaults included, as TOML")
-    _path(effective)
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "config",
+        help="check, show and explain the configuration",
+        description="Check, show and explain the configuration. Needs no daemon; as an ordinary user it works on drafts too.",
+    )
+    verbs = parser.add_subparsers(
+        dest="verb", required=True, metavar="check|show|explain|reference", prog="powernap config"
+    )
+    _draft(_verb(verbs, "check", "every problem at once; exit status 0 (none) or 2"))
+    effective = _verb(verbs, "show", "the effective values, defaults included, as TOML")
+    _draft(effective)
     effective.add_argument("--origin", action="store_true", help="say where each value comes from")
-    _json(effective)
-    one = verbs.add_parser("explain", help="what a key means, its type, unit, default and an example")
+    one = _verb(verbs, "explain", "what a key means, its type, unit, default and an example")
     one.add_argument(
         "key", metavar="KEY", help="such as stage.after, monitor.tcp.port, monitor.tcp or on_error"
     )
     _json(one)
-    verbs.add_parser("reference", help="the reference page of all options, as Markdown")
-    parser.set_defaults(run=run)
+    _verb(verbs, "reference", "the reference page of all options, as Markdown")
+    return parser
 
 
-def _path(parser: argparse.ArgumentParser) -> None:
+def _verb(verbs: Any, name: str, purpose: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        name, help=purpose, description=purpose[0].upper() + purpose[1:] + "."
+    )
+    return parser
+
+
+def _draft(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "path", nargs="?", metavar="PATH", help=f"a file, or a directory like {DIRECTORY} (the default)"
     )
+    _json(parser)
 
 
 def _json(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--json", action="store_true", help="print the document described in docs/json.md")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -66,7 +77,7 @@ def _check(args: argparse.Namespace) -> int:
     except ConfigErrors as errors:
         return _refused(errors, json_wanted=args.json)
     if args.json:
-        _print_json(
+        show_json(
             {
                 "version": 1,
                 "ok": True,
@@ -93,7 +104,7 @@ def _show(args: argparse.Namespace) -> int:
     except ConfigErrors as errors:
         return _refused(errors, json_wanted=args.json)
     if args.json:
-        _print_json(show.as_json(config))
+        show_json(show.as_json(config))
     else:
         print(show.as_toml(show.sections(config), origin=args.origin), end="")
     return OK
@@ -103,13 +114,9 @@ def _explain(args: argparse.Namespace) -> int:
     try:
         found = explain.explain(args.key, chapters(), _configured())
     except explain.UnknownKeyError as error:
-        if args.json:
-            _print_json({"version": 1, "options": [], "error": str(error)})
-        else:
-            print(f"powernap: {error}", file=sys.stderr)
-        return WRONG
+        return fail(str(error), code=WRONG, as_json=args.json)
     if args.json:
-        _print_json(explain.as_json(found))
+        show_json(explain.as_json(found))
     else:
         print("\n\n".join(item.text() for item in found))
     return OK
@@ -132,7 +139,15 @@ def _reference(_args: argparse.Namespace) -> int:
 
 def _refused(errors: ConfigErrors, *, json_wanted: bool) -> int:
     if json_wanted:
-        _print_json({"version": 1, "ok": False, "problems": _as_dicts(errors.problems), "notes": []})
+        show_json(
+            {
+                "version": 1,
+                "ok": False,
+                "files": [],
+                "problems": _as_dicts(errors.problems),
+                "notes": [],
+            }
+        )
         return WRONG
     count = len(errors.problems)
     print(f"{errors}\n{count} problem{'s' * (count != 1)}: this configuration is refused", file=sys.stderr)
@@ -141,7 +156,3 @@ def _refused(errors: ConfigErrors, *, json_wanted: bool) -> int:
 
 def _as_dicts(problems: tuple[Problem, ...]) -> list[dict[str, Any]]:
     return [dataclasses.asdict(problem) for problem in problems]
-
-
-def _print_json(document: dict[str, Any]) -> None:
-    print(json.dumps(document, ensure_ascii=False))

@@ -1,35 +1,30 @@
-"""One look at this machine without a daemon: each monitor and action, whether it can work here and what it sees now."""
+"""One look at a machine without a daemon: each monitor and action, whether it can work here and what it sees now."""
 
 from __future__ import annotations
 
+import asyncio
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from powernap import actions, monitors
 from powernap.config.kinds import ACTIONS, MONITORS
 from powernap.config.model import ActionConfig, Config, MonitorConfig
 from powernap.core.reading import Reading
+from powernap.daemon.loop_ears import LoopEars
 from powernap.host.availability import Availability, UnavailableError, unavailable
+from powernap.host.files import TreeFiles
 from powernap.host.host import Host
 
-
-class DeafEars:
-    """Hears nothing: a glance is over before anything could happen."""
-
-    def listen(self, fd: int, heard: Callable[[], None], *, priority: bool = False) -> None:
-        """Nothing."""
-
-    def ignore(self, fd: int) -> None:
-        """Nothing."""
-
-    def later(self, delay: float, do: Callable[[], None]) -> None:
-        """Nothing."""
+PROBED_ONLY = frozenset({"command"})
+"""Kinds that a look would cost somebody something: an admin's program is run by the daemon, with its limits, and not for a report."""
+TIME_LIMIT = 2.0
+"""Seconds for a monitor that must wait for an answer (logind): the screen is for somebody who sits before it."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """One monitor: can it work, by which source, and what it answered (``None`` where it could not be asked)."""
+    """One monitor: can it work, by which source, and what it answered (``None`` where it was not asked)."""
 
     config: MonitorConfig
     answer: Availability
@@ -38,16 +33,31 @@ class Seen:
     reading: Reading | None = None
 
 
-def look(host: Host, configs: Iterable[MonitorConfig]) -> list[Seen]:
-    """Open each monitor, ask it once, close it. A monitor that would take its time (a program, a server) is only probed."""
-    return [_look(host, config) for config in configs]
+def look(configs: Iterable[MonitorConfig], root: str = "/") -> list[Seen]:
+    """Open each monitor, ask it once, close it.
+
+    :param root: the live machine, or the tree of a recorded one.
+    """
+    return asyncio.run(look_all(configs, root))
 
 
-def _look(host: Host, config: MonitorConfig) -> Seen:
+def recorded(root: str) -> Host:
+    """A machine without ears: enough for probes, and for what is told by files."""
+    return Host(files=TreeFiles(root), live=root == "/")
+
+
+async def look_all(configs: Iterable[MonitorConfig], root: str = "/") -> list[Seen]:
+    """The same, in a loop that runs already."""
+    host = recorded(root)
+    host.ears = LoopEars(asyncio.get_running_loop()) if host.live else None
+    return [await _look(host, config) for config in configs]
+
+
+async def _look(host: Host, config: MonitorConfig) -> Seen:
     module: monitors.MonitorModule = MONITORS.module(config.type)
     answer = probe(module, host, config)
-    if not answer:
-        return Seen(config, answer)
+    if not answer or config.type in PROBED_ONLY:
+        return Seen(config, answer, events=module.EVENTS)
     try:
         monitor = module.open(monitors.Context(config.name, host, lambda _: None), config.options)
     except UnavailableError as error:
@@ -56,20 +66,20 @@ def _look(host: Host, config: MonitorConfig) -> Seen:
         return Seen(config, unavailable(f"cannot be opened: {error}"))
     source, events = str(getattr(monitor, "source", "")), bool(getattr(monitor, "events", module.EVENTS))
     try:
-        return Seen(config, answer, source, events, _ask(monitor, host))
+        return Seen(config, answer, source, events, await _ask(monitor, host))
     except UnavailableError as error:
         return Seen(config, error.availability)
+    except TimeoutError:
+        return Seen(config, unavailable(f"gave no answer within {TIME_LIMIT:g}s"))
     except Exception as error:
         return Seen(config, unavailable(f"cannot answer: {error}"))
     finally:
         monitor.close()
 
 
-def _ask(monitor: monitors.Monitor, host: Host) -> Reading | None:
-    if inspect.iscoroutinefunction(monitor.check):
-        return None
-    reading = monitor.check(host.clock.boottime())
-    return reading if isinstance(reading, Reading) else None
+async def _ask(monitor: monitors.Monitor, host: Host) -> Reading:
+    answer = monitor.check(host.clock.boottime())
+    return await asyncio.wait_for(answer, TIME_LIMIT) if inspect.isawaitable(answer) else answer
 
 
 def probe(

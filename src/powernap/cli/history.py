@@ -6,7 +6,8 @@ import argparse
 import time
 from typing import Any
 
-from powernap.cli import client
+from powernap.cli import arguments, client
+from powernap.cli.output import show_json
 from powernap.cli.paint import show
 from powernap.daemon.words import sentence
 
@@ -18,7 +19,9 @@ def add(subparsers: Any) -> argparse.ArgumentParser:
         help="what happened, and why",
         description="The latest decisions with their reasons, oldest first.",
     )
-    parser.add_argument("-n", "--count", type=int, default=50, metavar="N", help="how many (default 50)")
+    parser.add_argument(
+        "-n", "--count", type=arguments.count, default=50, metavar="N", help="how many (default 50)"
+    )
     parser.add_argument("--json", action="store_true", help="print the document described in docs/json.md")
     parser.add_argument(
         "--events",
@@ -35,11 +38,8 @@ def run(args: argparse.Namespace) -> int:
         return 0
     answer = client.ask("history", count=args.count)
     if args.json:
-        from powernap.cli.main import show_json  # noqa: PLC0415 - main imports us
-
         return show_json(answer)
-    for entry in answer["entries"]:
-        print(line(entry))
+    print("\n".join(map(line, answer["entries"])) or "nothing has happened yet")
     return 0
 
 

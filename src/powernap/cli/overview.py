@@ -8,13 +8,16 @@ from typing import Any
 
 from powernap import __version__
 from powernap.cli import client, glance
+from powernap.cli.output import fail, show_json
 from powernap.cli.paint import Cell, columns
 from powernap.config.load import load
 from powernap.config.model import Config
 from powernap.config.problems import ConfigErrors
+from powernap.config.sources import DEFAULT_FILE
 from powernap.core.units import show_duration
 from powernap.host.availability import Availability
-from powernap.host.host import Host
+
+LIVE = "/"
 
 
 def add(subparsers: Any) -> argparse.ArgumentParser:
@@ -25,56 +28,69 @@ def add(subparsers: Any) -> argparse.ArgumentParser:
         description="What this machine can do (each no with its reason and remedy), what keeps it awake, and what would happen next. "
         "Needs no root, no daemon and no configuration, and changes nothing.",
     )
+    parser.add_argument(
+        "--root",
+        default=LIVE,
+        metavar="DIR",
+        help="look at a recorded machine: a directory of `powernap snapshot`",
+    )
     parser.add_argument("--json", action="store_true", help="print the document described in docs/json.md")
     return parser
 
 
 def run(args: argparse.Namespace) -> int:
     """Look and show."""
-    host = Host(ears=glance.DeafEars())
-    try:
-        config, trouble = load(trusted=False), ""
-    except ConfigErrors as error:
-        config, trouble = (
-            load("/nonexistent/powernap", trusted=False),
-            f"the configuration has {len(error.problems)} faults: `powernap config check`",
-        )
-    document = document_of(host, config, trouble)
+    if not os.path.isdir(args.root):
+        return fail(f"{args.root} is not a directory", "unpack the snapshot first", 2, as_json=args.json)
+    config, trouble = in_force()
+    document = document_of(config, trouble, args.root)
     if args.json:
-        from powernap.cli.main import show_json  # noqa: PLC0415 - main imports us
-
         return show_json(document)
     print(text(document))
     return 0
 
 
-def document_of(host: Host, config: Config, trouble: str) -> dict[str, Any]:
+def in_force() -> tuple[Config, str]:
+    """The configuration, and what is wrong with it; a faulty one is stood in for by the shipped default."""
+    try:
+        return load(trusted=False), ""
+    except ConfigErrors as error:
+        count = len(error.problems)
+        faults = f"{count} fault{'s' * (count != 1)}"
+        trouble = (
+            f"the configuration has {faults} (`powernap config check`); this is about the shipped default"
+        )
+        return load(DEFAULT_FILE, trusted=False), trouble
+
+
+def document_of(config: Config, trouble: str, root: str = LIVE) -> dict[str, Any]:
     """The facts behind the screen; described in docs/json.md."""
-    running = daemon()
+    used = {name for stage in config.stages for name in stage.actions}
+    answers = glance.available_actions(glance.recorded(root), config)
     return {
         "version": 1,
         "powernap": __version__,
-        "host": os.uname().nodename,
+        "host": os.uname().nodename if root == LIVE else root,
         "root": os.geteuid() == 0,
         "config": list(config.files),
         "trouble": trouble,
         "mode": config.mode,
-        "daemon": running,
+        "daemon": daemon() if root == LIVE else None,
         "actions": [
-            {
-                "name": found.name,
-                "type": found.type,
-                **of_answer(answer),
-                "used": any(found.name in s.actions for s in config.stages),
-            }
-            for found, answer in glance.available_actions(host, config)
+            {"name": found.name, "type": found.type, **of_answer(answer), "used": found.name in used}
+            for found, answer in answers
         ],
-        "monitors": [of_seen(seen) for seen in glance.look(host, config.monitors.values())],
+        "monitors": [of_seen(seen) for seen in glance.look(config.monitors.values(), root)],
         "stages": [
-            {"name": s.name, "after_s": s.after, "actions": list(s.actions), "sleep": s.sleep}
+            {"name": s.name, "after_s": s.after, "actions": list(s.actions), "sleep": sleep_state(s.sleep)}
             for s in config.stages
         ],
     }
+
+
+def sleep_state(configured: str) -> str | None:
+    """As ``status`` says it: no sleep is null."""
+    return None if configured == "none" else configured
 
 
 def daemon() -> dict[str, Any] | None:
@@ -103,6 +119,7 @@ def of_seen(seen: glance.Seen) -> dict[str, Any]:
         "failed": bool(reading and reading.failed),
         "reason": reading.reason if reading else "",
         "who": list(reading.who) if reading else [],
+        "on_error": seen.config.on_error,
     }
 
 
@@ -113,7 +130,7 @@ def text(document: dict[str, Any]) -> str:
     """The screen: no line without a reason, one or two next steps."""
     lines = [headline(document)]
     if document["trouble"]:
-        lines.append(f"  attention   {document['trouble']}")
+        lines.append(f"  attention  {document['trouble']}")
     rows = section("can do", [of_action(a) for a in document["actions"]])
     rows += section("watches", [of_monitor(m) for m in document["monitors"]])
     rows += section("awake by", awake(document))
@@ -126,12 +143,10 @@ def headline(document: dict[str, Any]) -> str:
     running = document["daemon"]
     if running is None:
         state = "powernapd is not running: nothing is watched or changed"
+    elif running["mode"] == "watch":
+        state = "watching only: nothing is changed"
     else:
-        state = (
-            "watching only: nothing is changed"
-            if running["mode"] == "watch"
-            else f"acting, {running['phase']}"
-        )
+        state = f"acting, {running['phase']}"
     return f"powernap {document['powernap']} on {document['host']}, {state}"
 
 
@@ -149,33 +164,45 @@ def answer_cells(entry: dict[str, Any]) -> list[Cell]:
 
 def of_action(action: dict[str, Any]) -> list[Cell]:
     """One action's row."""
-    detail = (
-        action["detail"]
-        if action["used"] or not action["usable"]
-        else f"{action['detail']}; not in the ladder"
-    )
+    plain = action["used"] or not action["usable"]
+    detail = action["detail"] if plain else f"{action['detail']}; not in the ladder"
     return [action["name"], *answer_cells({**action, "detail": detail})]
+
+
+def blind(monitor: dict[str, Any]) -> bool:
+    """It cannot see: the daemon would count it as activity, unless ``on_error`` says otherwise."""
+    return not monitor["usable"] or monitor["failed"]
 
 
 def of_monitor(monitor: dict[str, Any]) -> list[Cell]:
     """One monitor's row: by which source it sees, and what."""
-    if not monitor["usable"] or monitor["failed"]:
-        return [
-            monitor["name"],
-            *answer_cells({**monitor, "usable": False, "detail": monitor["detail"] or monitor["reason"]}),
-        ]
+    if blind(monitor):
+        why = monitor["reason"] if monitor["usable"] else monitor["detail"]
+        return [monitor["name"], *answer_cells({**monitor, "usable": False, "detail": why})]
     how = "by event" if monitor["events"] else "at each look"
     return [monitor["name"], ("yes", "green"), f"{how}: {monitor['source'] or monitor['detail']}"]
 
 
 def awake(document: dict[str, Any]) -> list[list[Cell]]:
     """What keeps the machine awake: the daemon knows best; without it, one look."""
-    if document["daemon"] is not None:
-        found = [[b["name"], b["reason"]] for b in document["daemon"]["blockers"]]
-    else:
-        found = [[m["name"], m["reason"]] for m in document["monitors"] if m["active"]]
-    rows: list[list[Cell]] = [[name, "", reason] for name, reason in found]
-    return rows or [["nothing", "", "nobody was seen at this look"]]
+    running, rows = document["daemon"], []
+    if running is not None:
+        rows = [cells(b["name"], b["reason"]) for b in running["blockers"]]
+        return rows or [cells("nothing", f"idle for {show_duration(running['idle_s'])}")]
+    rows = [cells(m["name"], m["reason"]) for m in document["monitors"] if m["active"]]
+    # An ordinary user is blind where root's daemon is not: that says nothing about this machine.
+    if document["root"]:
+        rows += [
+            cells(m["name"], "cannot see; when unsure, it counts as activity")
+            for m in document["monitors"]
+            if blind(m) and m["on_error"] == "active"
+        ]
+    return rows or [cells("nothing", "nobody was seen at this look (rates need two: `powernap try`)")]
+
+
+def cells(name: str, reason: str) -> list[Cell]:
+    """A row without a yes or no."""
+    return [name, "", reason]
 
 
 def following(document: dict[str, Any]) -> list[list[Cell]]:
@@ -184,10 +211,15 @@ def following(document: dict[str, Any]) -> list[list[Cell]]:
     if document["stages"]:
         first = document["stages"][0]
         does = ", ".join(first["actions"]) or first["sleep"]
-        rows.append([f"{show_duration(first['after_s'])} idle", "", f'stage "{first["name"]}": {does}'])
-    if document["daemon"] is None:
-        sudo = "" if document["root"] else "sudo "
-        rows.append([f"{sudo}powernap try", "", "the real thing for a minute, undone at the end"])
+        rows.append(cells(f"{show_duration(first['after_s'])} idle", f'stage "{first["name"]}": {does}'))
     else:
-        rows.append(["powernap why", "", "what keeps it awake, since when"])
+        rows.append(cells("nothing", "the ladder has no stages"))
+    if document["daemon"] is not None:
+        rows.append(cells("powernap why", "what keeps it awake, since when"))
+    elif document["root"]:
+        rows.append(cells("powernap try", "the real thing for a minute, undone at the end"))
+    else:
+        rows.append(
+            cells("powernap try", "the real thing for a minute; with sudo it also acts, and undoes it")
+        )
     return rows

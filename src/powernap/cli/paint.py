@@ -13,8 +13,12 @@ Cell = str | tuple[str, str]
 
 
 def coloured(stream: TextIO) -> bool:
-    """Whether to colour: a terminal that is not dumb, and nobody asked for none (no-color.org)."""
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    """Whether to colour: a terminal that says what it is and is not dumb, and nobody asked for none (no-color.org)."""
+    return (
+        stream.isatty()
+        and not os.environ.get("NO_COLOR")
+        and os.environ.get("TERM", "") not in {"", "dumb", "unknown"}
+    )
 
 
 def paint(text: str, style: str, *, colour: bool) -> str:
@@ -23,8 +27,8 @@ def paint(text: str, style: str, *, colour: bool) -> str:
 
 
 def show(text: str) -> str:
-    """Somebody else's words, without control characters that could drive the terminal."""
-    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
+    """Somebody else's words on one line, without control characters that could drive the terminal."""
+    return "".join(c if c.isprintable() else " " if c in "\n\t" else "?" for c in text)
 
 
 def columns(
@@ -32,7 +36,10 @@ def columns(
 ) -> str:
     """Rows with aligned columns; the last one runs free."""
     colour = coloured(stream or sys.stdout)
-    split = [[cell if isinstance(cell, tuple) else (cell, "") for cell in row] for row in rows]
+    split = [
+        [(show(cell[0]), cell[1]) if isinstance(cell, tuple) else (show(cell), "") for cell in row]
+        for row in rows
+    ]
     width = [
         max((len(row[i][0]) for row in split if i < len(row) - 1), default=0)
         for i in range(max(map(len, split), default=0))
@@ -40,7 +47,7 @@ def columns(
     lines = []
     for row in split:
         cells = [
-            paint(show(text), style, colour=colour) + " " * (width[i] - len(text))
+            paint(text, style, colour=colour) + " " * (width[i] - len(text))
             for i, (text, style) in enumerate(row)
         ]
         lines.append((indent + gap.join(cells)).rstrip())

@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from powernap.cli import client
+from powernap.cli.output import show_json
 
 
 def add(subparsers: Any) -> argparse.ArgumentParser:
@@ -20,10 +21,10 @@ def add(subparsers: Any) -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Ask."""
+    """Ask; say what is in force now."""
     answer = client.ask("reload")
     if args.json:
-        from powernap.cli.main import show_json  # noqa: PLC0415 - main imports us
-
         return show_json(answer)
+    files = client.ask("status", refresh=False)["config"]
+    print(f"configuration loaded: {', '.join(files)}")
     return 0

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from typing import Any
 
+from powernap.cli.output import fail, show_json
 from powernap.core.units import show_size
 from powernap.host import snapshot
 
 DEFAULT = "powernap-snapshot.tar.gz"
+ELSEWHERE = "write to a directory of your own"
+REMEDIES = {
+    errno.EACCES: (ELSEWHERE, 3),
+    errno.EPERM: (ELSEWHERE, 3),
+    errno.EROFS: (ELSEWHERE, 3),
+    errno.ENOSPC: ("make room, or write to another disk", 3),
+    errno.EDQUOT: ("make room, or write to another disk", 3),
+    errno.ENOENT: ("make its directory first", 2),
+}
+"""What to do about an error, and the exit status."""
 
 
 def add(subparsers: Any) -> argparse.ArgumentParser:
@@ -35,18 +47,15 @@ def add(subparsers: Any) -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Record, write, say what is in it. 0 done, 2 the file exists or has no place, 3 not permitted."""
-    from powernap.cli.main import fail, show_json  # noqa: PLC0415 - main imports us
-
+    """Record, write, say what is in it. 0 done, 2 the name cannot be used, 3 not permitted, or no room."""
     try:
         taken = snapshot.take(progress=progress if sys.stderr.isatty() else None)
         snapshot.save(taken, args.file)
-    except PermissionError as problem:
-        return fail(f"{args.file}: {problem.strerror}", "write to a directory of your own", as_json=args.json)
     except OSError as problem:
-        return fail(f"{args.file}: {problem.strerror}", "choose another name", 2, as_json=args.json)
+        remedy, code = REMEDIES.get(problem.errno or 0, ("choose another name", 2))
+        return fail(f"{args.file}: {problem.strerror}", remedy, code, as_json=args.json)
     if args.json:
-        return show_json({"version": 1, **taken.manifest()})
+        return show_json({"version": 1, "file": args.file, **taken.manifest()})
     print(summary(taken, args.file))
     return 0
 

@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from powernap.cli import client, why
+from powernap.cli.output import show_json
 from powernap.cli.paint import Cell, columns
 from powernap.core.units import show_duration
 
@@ -25,8 +26,6 @@ def run(args: argparse.Namespace) -> int:
     """Ask and show."""
     answer = client.ask("status")
     if args.json:
-        from powernap.cli.main import show_json  # noqa: PLC0415 - main imports us
-
         return show_json(answer)
     print(text(answer))
     return 0

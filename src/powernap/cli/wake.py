@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from powernap.cli import client
+from powernap.cli import after, client, why
+from powernap.cli.output import show_json
 
 
 def add(subparsers: Any) -> argparse.ArgumentParser:
@@ -20,10 +21,11 @@ def add(subparsers: Any) -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Ask."""
-    answer = client.ask("wake")
-    if args.json:
-        from powernap.cli.main import show_json  # noqa: PLC0415 - main imports us
-
-        return show_json(answer)
+    """Ask; say what came of it."""
+    with after.following({"left", "restore-failed", "kept-foreign"}) as followed:
+        answer = client.ask("wake")
+        if args.json:
+            return show_json(answer)
+        entries = followed.until({"left"}) if answer["phase"] != "awake" else []
+    print(after.told(entries) or why.state(client.ask("why", refresh=False)))
     return 0

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from typing import Any
 
 from powernap.cli import client
+from powernap.cli.output import show_json_line
 from powernap.cli.paint import show
 from powernap.daemon.words import sentence
 
@@ -17,7 +17,7 @@ def add(subparsers: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = subparsers.add_parser(
         "watch",
         help="follow what happens, live",
-        description="Each activity and decision as it happens, until Ctrl-C.",
+        description="Each activity and decision as it happens, until Ctrl-C. Exit status 3 when the daemon stops.",
     )
     parser.add_argument("--json", action="store_true", help="a JSON object per line")
     return parser
@@ -27,9 +27,28 @@ def run(args: argparse.Namespace) -> int:
     """Follow until the daemon stops (exit status 3) or Ctrl-C."""
     with client.Connection() as connection:
         connection.ask("watch")
+        news = News()
         for entry in connection.lines():
-            print(json.dumps(entry) if args.json else live_line(entry), flush=True)
+            if args.json:
+                show_json_line({"version": 1, **entry})
+            elif news.worth_a_line(entry):
+                print(live_line(entry), flush=True)
     raise client.DaemonError("powernapd has stopped")
+
+
+class News:
+    """Which readings a person wants to see: not each new figure of a rate that stays below its limit, once a second in a nap."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, tuple[Any, ...]] = {}
+
+    def worth_a_line(self, entry: dict[str, Any]) -> bool:
+        """Everything but a reading that says what the one before said."""
+        if entry.get("event") != "reading":
+            return True
+        said = (bool(entry.get("active")), bool(entry.get("failed")), entry.get("last"))
+        before, self.known[entry["monitor"]] = self.known.get(entry["monitor"]), said
+        return before != said
 
 
 def live_line(entry: dict[str, Any]) -> str:
@@ -38,6 +57,6 @@ def live_line(entry: dict[str, Any]) -> str:
     if entry.get("event") != "reading":
         return f"{when}  {show(sentence(entry))}"
     word = "failed" if entry.get("failed") else "active" if entry.get("active") else "quiet"
-    return f"{when}    {entry['monitor']}: {word}" + (
+    return f"{when}    {show(entry['monitor'])}: {word}" + (
         f", {show(entry['reason'])}" if entry.get("reason") else ""
     )

@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from powernap.cli import client
+from powernap.cli.output import show_json
 from powernap.cli.paint import Cell, columns
 from powernap.core.units import show_duration
 
@@ -26,8 +27,6 @@ def run(args: argparse.Namespace) -> int:
     """Ask and show."""
     answer = client.ask("why")
     if args.json:
-        from powernap.cli.main import show_json  # noqa: PLC0415 - main imports us
-
         show_json(answer)
     else:
         print(text(answer))

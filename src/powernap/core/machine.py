@@ -84,6 +84,7 @@ class Trigger(Enum):
     SLEEP = "applied, sleep"
     NO_SLEEP = "sleep failed"
     UNDO = "activity"
+    AGAIN = "put back again"
     RESTORED = "put back"
     LOOP = "sleep-wake loop"
     WAKE = "an admin says go on"
@@ -113,7 +114,7 @@ TABLE: dict[Phase, dict[Trigger, Phase]] = {
     },
     Phase.NAPPING: {Trigger.DUE: Phase.CHECKING, Trigger.UNDO: Phase.LEAVING},
     Phase.SLEEPING: {Trigger.NO_SLEEP: Phase.NAPPING, Trigger.UNDO: Phase.LEAVING},
-    Phase.LEAVING: {Trigger.RESTORED: Phase.AWAKE, Trigger.UNDO: Phase.LEAVING, Trigger.LOOP: Phase.HALTED},
+    Phase.LEAVING: {Trigger.RESTORED: Phase.AWAKE, Trigger.AGAIN: Phase.LEAVING, Trigger.LOOP: Phase.HALTED},
     Phase.HALTED: {Trigger.WAKE: Phase.AWAKE},
 }
 """Every change there is: from a phase, for a reason, to a phase. Anything else is a defect and raises ``KeyError``."""
@@ -253,7 +254,7 @@ def _put_back(state: State) -> Step:
     state, unwarned = _unwarn(state)
     state = _go(
         state,
-        Trigger.UNDO,
+        Trigger.AGAIN if state.phase is Phase.LEAVING else Trigger.UNDO,
         serial=state.serial + 1,
         stage=depth,
         restore_tries=0,
@@ -321,7 +322,8 @@ def _looked(state: State, event: Looked) -> Step:
         return _back(state)
     stage = _stage(state, state.target)
     if state.announced is not None:
-        return _enter(state) if due <= state.announced <= state.looked else _back(state)
+        # It still holds, else it would have been taken back; and this look began at the announced time.
+        return _enter(state)
     if stage.warn and state.looked >= due - stage.warn:
         return _warn(state, event.at, due, stage)
     return _enter(state) if not stage.warn and state.looked >= due else _back(state)
@@ -384,14 +386,14 @@ def _restored(state: State, event: Restored) -> Step:
     trigger = Trigger.LOOP if state.looping else Trigger.RESTORED
     name = _stage(state, state.stage).name if state.stage >= 0 else ""
     # Putting back was work too: the counters' window begins after it.
-    return _go(state, trigger, stage=-1, restore_tries=0, busy=True), [Tell("left", name)]
+    return _go(state, trigger, stage=-1, busy=True), [Tell("left", name)]
 
 
 def _due(state: State, event: Due) -> Step:
     now = event.at
     state = replace(state, timer=None, evidence=known.forget_ended(state.evidence, now))
     if state.restore_at is not None and now >= state.restore_at:
-        state = _go(state, Trigger.UNDO, serial=state.serial + 1, restore_at=None)
+        state = _go(state, Trigger.AGAIN, serial=state.serial + 1, restore_at=None)
         return state, [Restore(state.serial)]
     wanted = look_at(state, verdict(state, now)) if state.resting else None
     if wanted is not None and now >= wanted:

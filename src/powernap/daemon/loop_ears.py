@@ -22,31 +22,44 @@ class LoopEars:
         """Call ``heard`` when ``fd`` is readable, or raises ``EPOLLPRI``."""
         self.ignore(fd)
         if not priority:
-            self.loop.add_reader(fd, self._count, heard)
+            self.loop.add_reader(fd, self._call, fd, heard)
             return
         # asyncio knows no EPOLLPRI: an epoll of its own that becomes readable stands in for the descriptor.
         inner = select.epoll()
-        inner.register(fd, select.EPOLLPRI)
+        try:
+            inner.register(fd, select.EPOLLPRI)
+        except OSError:
+            inner.close()
+            raise
         self.priority[fd] = inner
 
         def drained() -> None:
             inner.poll(0)
             heard()
 
-        self.loop.add_reader(inner.fileno(), self._count, drained)
+        self.loop.add_reader(inner.fileno(), self._call, fd, drained)
 
-    def _count(self, heard: Callable[[], object]) -> None:
+    def _call(self, fd: int, heard: Callable[[], object]) -> None:
         self.wakeups += 1
-        heard()
+        try:
+            heard()
+        except Exception:
+            # Whoever failed to take what is there would fail again at once, for ever. The loop's handler is told.
+            self.ignore(fd)
+            raise
+
+    def _count(self, do: Callable[[], object]) -> None:
+        self.wakeups += 1
+        do()
 
     def ignore(self, fd: int) -> None:
         """Stop listening; unknown descriptors are ignored."""
         inner = self.priority.pop(fd, None)
-        if inner is None:
+        if inner is not None:
+            self.loop.remove_reader(inner.fileno())
+            inner.close()
+        elif fd >= 0:
             self.loop.remove_reader(fd)
-            return
-        self.loop.remove_reader(inner.fileno())
-        inner.close()
 
     def later(self, delay: float, do: Callable[[], None]) -> None:
         """Call ``do`` once after ``delay`` seconds."""

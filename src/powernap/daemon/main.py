@@ -29,7 +29,7 @@ from powernap.daemon.node import Node  # noqa: E402
 from powernap.daemon.requests import Requests  # noqa: E402
 from powernap.host.host import Host  # noqa: E402
 from powernap.host.journal import WARNING, Journal  # noqa: E402
-from powernap.host.knobs import MachineKnobs  # noqa: E402
+from powernap.host.knobs import Knobs, MachineKnobs  # noqa: E402
 from powernap.host.ledger import Ledger, boot_id  # noqa: E402
 from powernap.host.ledger_file import LedgerBusyError, LedgerFile  # noqa: E402
 from powernap.host.notify import notify  # noqa: E402
@@ -86,8 +86,11 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
-def main(given: list[str] | None = None) -> int:
-    """The entry point: 0 stopped as asked, 2 the configuration has faults, 3 not permitted or already running."""
+def main(given: list[str] | None = None, knobs: Knobs | None = None) -> int:
+    """The entry point: 0 stopped as asked, 2 the configuration has faults, 3 not permitted or already running.
+
+    :param knobs: the machine's; a test's die at the n-th write.
+    """
     args = arguments().parse_args(given)
     paths = [args.config] if args.config else []
     journal = Journal()
@@ -101,7 +104,7 @@ def main(given: list[str] | None = None) -> int:
     places = Places(args.runtime, args.state)
     try:
         make_places(places)
-        ledger = open_ledger(places) if os.geteuid() == 0 else None
+        ledger = open_ledger(places, knobs) if os.geteuid() == 0 else None
     except LedgerBusyError as error:
         journal.log(f"{error}; is powernapd running already?", WARNING)
         return 3
@@ -121,10 +124,12 @@ def make_places(places: Places) -> None:
         os.makedirs(places.state, mode=0o755, exist_ok=True)
 
 
-def open_ledger(places: Places) -> Ledger:
+def open_ledger(places: Places, knobs: Knobs | None = None) -> Ledger:
     """The ledger, locked. Raises ``LedgerBusyError`` or ``OSError``."""
     host = Host()
-    return Ledger(LedgerFile(places.ledger), MachineKnobs(host.files), host.clock, boot_id(host.files))
+    return Ledger(
+        LedgerFile(places.ledger), knobs or MachineKnobs(host.files), host.clock, boot_id(host.files)
+    )
 
 
 async def serve(

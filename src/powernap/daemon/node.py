@@ -1,100 +1,161 @@
 """The machine's keeper: events in, one step of the core, commands out. Everything happens in the loop's one thread.
 
-Owns the state and the one timer. What is watched is in lookout.py, what is changed in hands.py, who asks in control.py.
+Owns the state. What is watched is in lookout.py, what is changed in hands.py, what is said in voice.py, the one timer in alarm.py, who
+asks in control.py.
 """
 
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import os
+import traceback
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from powernap.config.model import Config
 from powernap.core import commands as ask
 from powernap.core import events as ev
-from powernap.core.machine import Phase, State, start, step, verdict
-from powernap.core.record import line
+from powernap.core.machine import RESTORE_RETRIES, Phase, State, start, step, verdict
 from powernap.core.verdict import Blocker
+from powernap.daemon.alarm import Alarm
 from powernap.daemon.hands import Hands
 from powernap.daemon.history import History
-from powernap.daemon.lookout import Load, Lookout
+from powernap.daemon.lookout import Load, Lookout, Scope
+from powernap.daemon.recorder import Recorder
 from powernap.daemon.settings import settings_of
-from powernap.daemon.words import sentence
+from powernap.daemon.voice import Voice
 from powernap.host.host import Host
-from powernap.host.journal import INFO, WARNING, Journal
+from powernap.host.journal import Journal
 from powernap.host.notify import notify, watchdog_period
 from powernap.host.resume import ResumeWatch
 from powernap.host.terminals import write_to_all
 
-EVENTS_KEPT = 2000
-"""Events in the flight recorder: enough for some hours of a busy machine, about 1 MiB of text at most."""
-
-LOUD = frozenset({"apply-failed", "restore-failed", "sleep-failed", "action-spent", "loop", "kept-foreign"})
+STOP_LIMIT = 60.0
+"""Seconds for putting everything back at the end; the unit's TimeoutStopSec is 90 s, and `powernap undo` comes after it."""
+DEFECT_SILENCE = 60.0
+"""Seconds in which the same defect is said once."""
 
 
 class Node:
-    """One running daemon.
+    """One running daemon. Make it in a running loop.
 
-    :param told: called with each history entry and each changed reading (the live views).
+    :ivar broken: what ended it, where that was a defect; then ``gave_up`` was called, and everything is to be put back by ``stop``.
     """
 
     def __init__(
         self, host: Host, config: Config, hands: Hands, load: Load, journal: Journal, history: History
     ) -> None:
         self.host, self.config, self.hands, self.load = host, config, hands, load
-        self.journal, self.history = journal, history
         self.loop = asyncio.get_running_loop()
-        self.told: list[Callable[[dict[str, Any]], None]] = []
-        self.recorded: deque[str] = deque(maxlen=EVENTS_KEPT)
+        self.voice = Voice(host.clock, journal, history)
+        self.recorded = Recorder()
         self.queue: deque[ev.Event] = deque()
-        self.draining = False
+        self.begun = self.draining = self.stopping = False
+        self.broken = ""
+        self.gave_up: Callable[[], object] = lambda: None
+        self.defects: dict[str, float] = {}
         self.tasks: set[asyncio.Task[None]] = set()
-        self.timer: asyncio.TimerHandle | None = None
-        self.due: float | None = None
-        self.watchdog = watchdog_period()
-        self.stage_began = host.clock.boottime()
-        self.lookout = self._open(config)
-        self.settings = settings_of(config, dict(self.lookout.kinds()))
         self.state: State
+        self.alarm = Alarm(
+            host.clock, self._due, lambda: notify("WATCHDOG=1"), watchdog_period(os.environ)
+        )
         assert host.ears is not None
         self.resumes = ResumeWatch(host.ears, self._resumed)
+        self.lookout = self._open(config)
+        self._settle(config)
+        self.loop.set_exception_handler(self._startled)
 
     def _open(self, config: Config) -> Lookout:
         lookout = Lookout(self.host, self.load, self.feed)
         lookout.open(config.monitors.values())
         return lookout
 
+    def _settle(self, config: Config) -> None:
+        self.kinds = dict(self.lookout.kinds())
+        self.settings = settings_of(config, self.kinds)
+        self.voice.acting = self.settings.acting
+
     # ------------------------------------------------------------ events in, commands out
 
     def begin(self) -> None:
         """Take the first look."""
         self.state, commands = start(self.settings, self.host.clock.boottime())
-        self._perform_all(commands)
-        self._arm()
+        self.begun = True
+        self._run(lambda: self._perform_all(commands))
+        self.alarm.arm()
         notify("READY=1")
 
     def feed(self, event: ev.Event) -> None:
         """Something happened. Events that a command causes at once wait until the commands before are carried out."""
-        self.queue.append(event)
-        if self.draining or not hasattr(self, "state"):
+        if self.stopping or self.broken:
             return
+        if not self.draining:
+            # After a sleep its end comes first, whichever descriptor the kernel names first.
+            self.resumes.look()
+        self.queue.append(event)
+        if self.begun and not self.draining:
+            self._run(lambda: None)
+
+    def refresh(self, scope: Scope) -> None:
+        """Look on behalf of somebody who asks. The answers that come at once have been taken when this returns."""
+        if self.begun and not (self.stopping or self.broken or self.draining):
+            self.resumes.look()
+            self._run(lambda: self.lookout.look(0, scope))
+
+    def _run(self, first: Callable[[], None]) -> None:
+        """Do something that may cause events, then take them one after the other.
+
+        An exception here is a defect of ours: what the state says of the machine is no longer sure. Everything is put back and the
+        daemon ends, so that the service manager starts it anew from nothing.
+        """
         self.draining = True
         try:
-            while self.queue:
+            first()
+            while self.queue and not self.stopping:
                 self._take(self.queue.popleft())
+        except Exception as error:
+            self._break(error)
         finally:
             self.draining = False
 
+    def _break(self, error: Exception) -> None:
+        self.broken = f"{type(error).__name__}: {error}"
+        self.queue.clear()
+        self.alarm.close()
+        self.hands.stop()
+        self.voice.say("defect", detail=f"{self.broken}; putting everything back and ending")
+        self.voice.trace(traceback.format_exception(error))
+        self.gave_up()
+
     def _take(self, event: ev.Event) -> None:
-        self.recorded.append(line(event))
+        if isinstance(event, ev.Looked):
+            self._mind_kinds()
+        self.recorded.add(event)
         before = self.state
         self.state, commands = step(self.state, event)
         if isinstance(event, ev.Heard):
-            self._tell_change(before, event)
+            self.voice.heard(before.readings.get(event.reading.monitor), event.reading)
+        if before.leases is not self.state.leases:
+            self._tell_ended(before)
         self._perform_all(commands)
+
+    def _mind_kinds(self) -> None:
+        """A monitor that was opened late, or lost its event source, may be of the other kind now: the core plans its looks by that."""
+        kinds = self.lookout.kinds()
+        changed = [name for name, events in kinds.items() if self.kinds.get(name) is not events]
+        if not changed:
+            return
+        self._settle(self.config)
+        for name in changed:
+            now = "an event tells of its activity" if kinds[name] else "it is looked at from now on"
+            self.voice.say("monitor-changed", detail=f"{name}: {now}")
+        self._take(ev.Reconfigured(self.host.clock.boottime(), self.settings))
+
+    def _tell_ended(self, before: State) -> None:
+        for id_, lease in before.leases.items():
+            if id_ not in self.state.leases:
+                self.voice.say("lease-ended", detail=f"{lease.who}: {lease.why}")
 
     def _perform_all(self, commands: list[ask.Command]) -> None:
         # Restoring begins before anything is said: a line in the journal can wait, a user cannot.
@@ -102,42 +163,27 @@ class Node:
             PERFORM[type(command)](self, command)
 
     def _look(self, command: ask.Look) -> None:
-        self.lookout.look(command.serial, eventless=command.eventless)
+        self.lookout.look(command.serial, Scope.EVENTLESS if command.eventless else Scope.ALL)
 
     def _set_timer(self, command: ask.SetTimer) -> None:
-        self.due = command.at
-        self._arm()
+        self.alarm.set(command.at)
 
-    def _arm(self) -> None:
-        """One timer for the core's deadline and the service manager's watchdog."""
-        if self.timer is not None:
-            self.timer.cancel()
-            self.timer = None
-        now = self.host.clock.boottime()
-        waits = [self.due - now] if self.due is not None else []
-        if self.watchdog is not None:
-            waits.append(self.watchdog)
-        if waits:
-            self.timer = self.loop.call_later(max(0.0, min(waits)), self._timer_came)
-
-    def _timer_came(self) -> None:
-        self.timer = None
-        self.resumes.look()
-        if self.watchdog is not None:
-            notify("WATCHDOG=1")
-        now = self.host.clock.boottime()
-        if self.due is not None and now >= self.due - 0.001:
-            # The loop's clock is another one and may be a hair early: what was asked for has come.
-            at, self.due = max(now, self.due), None
-            self.feed(ev.Due(at))
-        self._arm()
+    def _due(self, at: float) -> None:
+        self.feed(ev.Due(at))
 
     def _apply(self, command: ask.Apply) -> None:
         self.hands.ready()
         self._spawn(self._applying(command))
 
     async def _applying(self, command: ask.Apply) -> None:
-        failed = await self.hands.apply(command.stage, command.actions) if self.settings.acting else ()
+        failed: tuple[ev.Failure, ...] = ()
+        if self.settings.acting:
+            try:
+                failed = await self.hands.apply(command.stage, command.actions)
+            except Exception as error:
+                # Whatever was changed is in the ledger, and is put back with the stage.
+                self._defect(f"applying {command.stage}", error)
+                failed = tuple(ev.Failure(name, f"{type(error).__name__}: {error}") for name in command.actions)
         self.feed(ev.Applied(self.host.clock.boottime(), command.serial, failed))
 
     def _restore(self, command: ask.Restore) -> None:
@@ -145,10 +191,19 @@ class Node:
         self._spawn(self._restoring(command))
 
     async def _restoring(self, command: ask.Restore) -> None:
-        failed, kept = await self.hands.restore()
-        for foreign in kept:
-            self.tell("kept-foreign", detail=foreign)
+        failed = await self.put_back()
         self.feed(ev.Restored(self.host.clock.boottime(), command.serial, failed))
+
+    async def put_back(self) -> tuple[ev.Failure, ...]:
+        """Restore everything that the ledger holds: what failed."""
+        try:
+            failed, kept = await self.hands.restore()
+        except Exception as error:
+            self._defect("restoring", error)
+            return (ev.Failure("restore", f"{type(error).__name__}: {error}"),)
+        for foreign in kept:
+            self.voice.say("kept-foreign", detail=foreign)
+        return failed
 
     def _sleep(self, command: ask.Sleep) -> None:
         if not self.settings.acting:
@@ -162,7 +217,7 @@ class Node:
 
     def _warn(self, command: ask.Warn) -> None:
         left = command.at - self.host.clock.boottime()
-        self.tell("warned", command.stage, f"{left:.0f}s")
+        self.voice.say("warned", command.stage, f"{left:.0f}s")
         if self.settings.acting:
             write_to_all(
                 self.host.files,
@@ -170,108 +225,115 @@ class Node:
             )
 
     def _unwarn(self, command: ask.Unwarn) -> None:
-        self.tell("unwarned", command.stage)
+        self.voice.say("unwarned", command.stage)
         if self.settings.acting:
             write_to_all(self.host.files, f"{os.uname().nodename} stays awake")
 
-    def _spawn(self, work: Any) -> None:
+    def _tell(self, command: ask.Tell) -> None:
+        self.tell(command.what, command.stage, command.detail, command.blockers)
+
+    def tell(self, what: str, stage: str = "", detail: str = "", blockers: tuple[Blocker, ...] = ()) -> None:
+        """One entry for the history, the journal and whoever watches; on disk at once while that wakes no disk."""
+        if what == "entered" and self.state.stage <= 0:
+            self.voice.stage_began = self.host.clock.boottime()
+        self.voice.say(what, stage, detail, blockers)
+        if self.state.phase in (Phase.AWAKE, Phase.HALTED):
+            self.voice.history.flush()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
     def _resumed(self, slept: float) -> None:
         self.feed(ev.Resumed(self.host.clock.boottime(), slept))
+        # The loop's clock stood still meanwhile: the timer would come late by the whole sleep.
+        self.alarm.arm()
 
-    # ------------------------------------------------------------ telling
+    # ------------------------------------------------------------ defects
 
-    def _tell(self, command: ask.Tell) -> None:
-        self.tell(command.what, command.stage, command.detail, command.blockers)
+    def _startled(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Something failed that nobody catches, such as what a monitor does when it hears: awake when unsure."""
+        error = context.get("exception")
+        self._defect(str(context.get("message", "")), error)
+        # A client's connection says nothing of the machine's use, and a loop of sleeps must not be gone on with.
+        if "transport" not in context and self.begun and self.state.phase is not Phase.HALTED:
+            self.feed(ev.WakeAsked(self.host.clock.boottime(), "a defect of powernapd"))
 
-    def tell(self, what: str, stage: str = "", detail: str = "", blockers: tuple[Blocker, ...] = ()) -> None:
-        """One entry for the history, the journal and whoever watches."""
-        now = self.host.clock.boottime()
-        entry: dict[str, Any] = {"event": what, "at": round(now, 3), "time": round(self.host.clock.wall(), 3)}
-        if stage:
-            entry["stage"] = stage
-        if detail:
-            entry["detail"] = detail
-        if blockers:
-            entry["because"] = [
-                {"kind": b.kind, "name": b.name, "reason": b.reason, "who": list(b.who)} for b in blockers
-            ]
-        if not self.settings.acting and what in ("entered", "left"):
-            entry["watching"] = True
-        if what == "left":
-            entry["seconds"] = round(now - self.stage_began, 3)
-        elif what == "entered" and self.state.stage <= 0:
-            self.stage_began = now
-        self.history.add(entry)
-        if self.state.phase in (Phase.AWAKE, Phase.HALTED):
-            self.history.flush()
-        because = blockers[0].name if blockers else ""
-        self.journal.log(
-            sentence(entry),
-            WARNING if what in LOUD else INFO,
-            event=what,
-            stage=stage,
-            reason=detail,
-            monitor=because,
-        )
-        self._tell_all(entry)
-
-    def _tell_change(self, before: State, event: ev.Heard) -> None:
-        """Live views see a reading when it changes; the log sees a monitor fail once and recover once."""
-        new, old = event.reading, before.readings.get(event.reading.monitor)
-        if (old is not None and old.failed != new.failed) or (old is None and new.failed):
-            self.tell(
-                "monitor-failed" if new.failed else "monitor-recovered", detail=f"{new.monitor}: {new.reason}"
-            )
-        if self.told and (
-            old is None
-            or (old.active, old.reason, old.last, old.failed)
-            != (new.active, new.reason, new.last, new.failed)
-        ):
-            facts = {
-                key: value for key, value in dataclasses.asdict(new).items() if value not in (None, "", ())
-            }
-            self._tell_all({"event": "reading", **facts})
-
-    def _tell_all(self, entry: dict[str, Any]) -> None:
-        for told in list(self.told):
-            told(entry)
+    def _defect(self, where: str, error: BaseException | None) -> None:
+        now, what = self.loop.time(), f"{where}: {type(error).__name__}: {error}" if error else where
+        if now < self.defects.get(what, float("-inf")) + DEFECT_SILENCE:
+            return
+        self.defects = {text: at for text, at in self.defects.items() if now < at + DEFECT_SILENCE}
+        self.defects[what] = now
+        self.voice.say("defect", detail=f"{what}; going on")
+        if error is not None:
+            self.voice.trace(traceback.format_exception(error))
 
     # ------------------------------------------------------------ asked from outside
+
+    @property
+    def told(self) -> list[Callable[[dict[str, Any]], None]]:
+        """The live views: called with each entry and each changed reading."""
+        return self.voice.told
 
     def blockers(self) -> tuple[Blocker, ...]:
         """What keeps the machine awake now."""
         return verdict(self.state, self.host.clock.boottime()).blockers
 
+    def leftovers(self, failed: tuple[ev.Failure, ...]) -> None:
+        """What an earlier life left changed and could not be put back at the start: try until it can."""
+        for failure in failed:
+            self.tell("restore-failed", detail=f"{failure.action}: {failure.reason}")
+        if failed:
+            self._spawn(self._retry(failed))
+
+    async def _retry(self, failed: tuple[ev.Failure, ...]) -> None:
+        names, tries = ", ".join(dict.fromkeys(failure.action for failure in failed)), 0
+        while failed:
+            await asyncio.sleep(RESTORE_RETRIES[min(tries, len(RESTORE_RETRIES) - 1)])
+            tries += 1
+            if self.state.depth >= 0 or self.state.phase is Phase.LEAVING:
+                continue  # the stage's own end puts everything back
+            failed = await self.put_back()
+        self.tell("undone", detail=names)
+
     def reload(self, config: Config) -> None:
         """A new configuration without faults: monitors are opened anew, the ladder is climbed from its foot."""
-        self.lookout.close()
+        if self.stopping or self.broken:
+            return
+        # What the old monitors know and have not told yet, only they can tell.
+        self.refresh(Scope.ALL)
+        self._say_all(self.lookout.close())
         self.config = config
         self.hands.configure(config.actions, config.settings.action_time_limit)
         self.lookout = self._open(config)
-        self.settings = settings_of(config, dict(self.lookout.kinds()))
+        self._settle(config)
         self.feed(ev.Reconfigured(self.host.clock.boottime(), self.settings))
         self.tell("reloaded", detail=", ".join(config.files))
 
-    async def stop(self) -> None:
-        """Put everything back, then give everything up."""
+    def _say_all(self, troubles: list[str]) -> None:
+        for trouble in troubles:
+            self.voice.say("defect", detail=f"{trouble}; going on")
+
+    async def stop(self) -> bool:
+        """Put everything back, then give everything up; whether all is as it was. What happens from now on changes nothing."""
         notify("STOPPING=1")
-        if self.timer is not None:
-            self.timer.cancel()
+        self.stopping = True
+        self.alarm.close()
         self.hands.stop()
-        failed, kept = await self.hands.restore()
-        for foreign in kept:
-            self.tell("kept-foreign", detail=foreign)
+        restoring = asyncio.ensure_future(self.put_back())
+        await asyncio.wait([restoring], timeout=STOP_LIMIT)
+        failed = restoring.result() if restoring.done() else (ev.Failure("stop", f"not done in {STOP_LIMIT:g}s"),)
         for failure in failed:
-            self.tell("restore-failed", detail=f"{failure.action}: {failure.reason}")
-        for task in self.tasks:
-            task.cancel()
-        self.lookout.close()
+            self.voice.say("restore-failed", detail=f"{failure.action}: {failure.reason}")
+        self._say_all(self.lookout.close())
         self.resumes.close()
-        self.history.flush()
+        for task in [*self.tasks, restoring]:
+            task.cancel()
+        await asyncio.gather(*self.tasks, restoring, return_exceptions=True)
+        self.voice.history.flush()
+        return not failed
 
 
 PERFORM: dict[type, Callable[[Node, Any], None]] = {

@@ -17,6 +17,7 @@ SENTENCES = {
     "action-spent": "stage {stage}: {detail} failed too often; leaving it out until the configuration is loaded again",
     "restore-failed": "could not put back {detail}; trying again",
     "kept-foreign": "left alone, since somebody else changed it meanwhile: {detail}",
+    "sleep": "stage {stage}: going to {detail}",
     "sleep-failed": "stage {stage}: {detail}; staying up",
     "resumed": "back after {detail} of sleep",
     "woken": "{detail} asked to come back",
@@ -25,6 +26,9 @@ SENTENCES = {
     "reload-refused": "the new configuration has faults, keeping the old one: {detail}",
     "monitor-failed": "monitor {detail}; it counts as its on_error says",
     "monitor-recovered": "monitor answers again: {detail}",
+    "monitor-changed": "monitor {detail}",
+    "defect": "defect of powernapd: {detail}",
+    "conflict": "another tool changes the same things: {detail}",
     "undone": "put back what an earlier life left: {detail}",
     "started": "powernapd {detail}",
     "stopped": "powernapd stopped; everything is as it was",
@@ -36,13 +40,15 @@ SENTENCES = {
 def because(entry: dict[str, Any]) -> str:
     """Who or what, from an entry's blockers."""
     return "; ".join(
-        f"{b['name']}: {b['reason']}" if b["reason"] else str(b["name"]) for b in entry.get("because", [])
+        f"{b['name']}: {b['reason']}" if b.get("reason") else str(b["name"]) for b in entry.get("because", [])
     )
 
 
 def sentence(entry: dict[str, Any]) -> str:
     """One entry as a sentence without a full stop; an unknown kind is shown as it is."""
     template = SENTENCES.get(entry.get("event", ""), "{event} {stage} {detail}")
+    if entry.get("event") == "left" and not entry.get("stage"):
+        template = "put everything back after {length}"
     reasons = because(entry)
     if entry.get("event") == "activity" and not reasons:
         reasons = "asked to"

@@ -14,6 +14,7 @@ from powernap.host.clock import Clock
 from powernap.host.ears import Ears
 from powernap.host.exec_budget import BATCH, BATCH_TIME, EACH, PAUSE_TIME, PAUSED, TRIAL_TIME, Budget
 from powernap.host.exec_events import Starts
+from powernap.host.host import Host
 from powernap.host.proc_connector import EXEC, open_connector, parse_event, pass_execs, pass_nothing
 
 RESCAN_TIME = 0.5
@@ -27,9 +28,9 @@ TEXTS = {
 }
 
 
-def open_source(ears: Ears, told: Callable[[bytes, int], None], clock: Clock) -> ExecConnector:
+def open_source(host: Host, ears: Ears, told: Callable[[bytes, int], None]) -> ExecConnector:
     """Open it; ``UnavailableError`` when it does not work here."""
-    return ExecConnector(ears, told, clock)
+    return ExecConnector(ears, told, host.clock)
 
 
 class ExecConnector:

@@ -13,14 +13,14 @@ from collections.abc import Callable
 from powernap.host import bpf
 from powernap.host.availability import UnavailableError
 from powernap.host.bpf_code import R0, R1, R6, Line, big_endian, copy, jump_if_not, leave, load_packet, put
-from powernap.host.clock import Clock
 from powernap.host.ears import Ears
 from powernap.host.exec_events import Starts
 from powernap.host.exec_table import ExecTable
+from powernap.host.host import Host
 from powernap.host.proc_connector import EXEC, WHAT, open_connector
 
 
-def open_source(ears: Ears, told: Callable[[bytes, int], None], clock: Clock) -> ExecConnectorBpf:  # noqa: ARG001
+def open_source(host: Host, ears: Ears, told: Callable[[bytes, int], None]) -> ExecConnectorBpf:  # noqa: ARG001
     """Open it; ``UnavailableError`` when it does not work here."""
     return ExecConnectorBpf(ears, told)
 

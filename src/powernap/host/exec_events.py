@@ -19,7 +19,7 @@ from powernap.host.availability import Availability, UnavailableError
 from powernap.host.host import Host
 
 NAME_BYTES = 15
-SOURCES = ("tracepoint", "connector-bpf", "connector", "scan")
+SOURCES = ("tracepoint", "connector-bpf", "perf", "connector", "scan")
 """In order of preference."""
 FIRST_PID_NAMESPACE = 0xEFFFFFFC
 """Inode of the machine's first one (include/linux/proc_ns.h): elsewhere the process ids that the kernel's events carry are not ours."""
@@ -190,7 +190,7 @@ def open_source(
             )
         )
     module: Any = importlib.import_module(f"powernap.host.exec_{source.replace('-', '_')}")
-    opened: ExecSource = module.open_source(host.ears, told, host.clock)
+    opened: ExecSource = module.open_source(host, host.ears, told)
     return opened
 
 

@@ -28,13 +28,13 @@ from powernap.host.bpf_code import (
     put_map,
     store_value,
 )
-from powernap.host.clock import Clock
 from powernap.host.ears import Ears
 from powernap.host.exec_events import Starts
 from powernap.host.exec_table import ARMED, STATE, ExecTable
+from powernap.host.host import Host
 
 
-def open_source(ears: Ears, told: Callable[[bytes, int], None], clock: Clock) -> ExecTracepoint:  # noqa: ARG001
+def open_source(host: Host, ears: Ears, told: Callable[[bytes, int], None]) -> ExecTracepoint:  # noqa: ARG001
     """Open it; ``UnavailableError`` when it does not work here."""
     return ExecTracepoint(ears, told)
 

@@ -31,6 +31,8 @@ class Change:
     :param form: how two texts are compared: ``text``, ``number``, ``cpumask`` (hex words), ``cpulist``, ``choice`` (``[this] that``), or
         ``controller`` (one controller in a ``cgroup.subtree_control``: ``new`` is ``+cpuset``, and only that one is put back).
     :param durable: outlives a reboot (most of /sys and /proc/sys does not), so it is put back in a later boot too.
+    :param optional: when it is refused, the rest of the plan still pays: it is passed over and named (kernels before 6.10 show
+        interrupts that they place themselves as writable and answer EIO).
     """
 
     target: str
@@ -38,6 +40,7 @@ class Change:
     kind: str = "file"
     form: str = "text"
     durable: bool = False
+    optional: bool = False
 
 
 class Knobs(Protocol):

@@ -25,8 +25,8 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from powernap.host.files import text
@@ -51,8 +51,20 @@ class ApplyError(Exception):
         self.change, self.why = change, why
 
 
+class UnwrittenError(ApplyError):
+    """The ledger cannot be written, so this change was not made and no other can be."""
+
+
 class StoppedError(Exception):
     """Somebody needed the machine while an action was being applied."""
+
+
+@dataclass(frozen=True)
+class Performed:
+    """A plan that was carried out: how many values were changed, and which optional changes were refused and why."""
+
+    changed: int
+    refused: tuple[ApplyError, ...] = ()
 
 
 class Paper(Protocol):
@@ -95,6 +107,9 @@ class Ledger:
     def __init__(self, paper: Paper, knobs: Knobs, clock: Clock, boot: str) -> None:
         self._paper, self._knobs, self._clock, self._boot = paper, knobs, clock, boot
         self._lock = threading.Lock()
+        self._held: dict[tuple[str, ...], threading.RLock] = {}
+        # foreign values that were met while a failed plan was put back, when nobody listened: the next restore tells of them
+        self._untold: list[Result] = []
         records, self.damage = paper.load()
         self._next = 1 + max((int(record["seq"]) for record in records if "seq" in record), default=0)
         self._live = replay(records)
@@ -116,73 +131,89 @@ class Ledger:
         return [each for each in found if action in (None, each.action) and stage in (None, each.stage)]
 
     def actions(self) -> list[str]:
-        """Actions with something to put back, the one applied last first."""
-        return list(dict.fromkeys(entry.action for entry in self.live()))
+        """Actions with something to put back, the one applied last first; then those of which a restore has something to tell."""
+        with self._lock:
+            untold = [each.action for each in self._untold]
+        return list(dict.fromkeys([entry.action for entry in self.live()] + untold))
 
     # --- applying
 
     def perform(
         self, action: str, stage: str, plan: Iterable[Change], stop: threading.Event | None = None
-    ) -> int:
-        """Apply a whole plan; how many values were changed. When a step fails, all of this action's are put back.
+    ) -> Performed:
+        """Apply a whole plan. When a step fails that is not optional, all of this action's are put back.
 
-        :param stop: once it is set the next step is not begun, and the action is put back.
+        :param plan: a generator gets, as the value of its ``yield``, ``None`` or why the optional change was refused.
+        :param stop: once it is set no further step is begun, and the action is put back.
         :raises StoppedError: it was stopped. :raises ApplyError: a change was refused; any error of the plan itself passes through.
             All of them after the restore.
         """
-        changed = 0
+        changed, refused, steps = 0, list[ApplyError](), iter(plan)
+        why: str | None = None
         try:
-            for change in plan:
-                changed += self.apply(change, action, stage)
-                if stop and stop.is_set():
-                    raise StoppedError(f"{action} was stopped on the way and has been put back")
+            while (change := _next(steps, why, stop)) is not None:
+                why = None
+                try:
+                    changed += self.apply(change, action, stage)
+                except ApplyError as error:
+                    if not change.optional or isinstance(error, UnwrittenError):
+                        raise
+                    why = error.why
+                    refused.append(error)
         except BaseException:
-            self.restore(action, stage)
+            foreign = [each for each in self.restore(action, stage) if each.outcome == "foreign"]
+            with self._lock:
+                self._untold += foreign
             raise
         self.settle(action)
-        return changed
+        return Performed(changed, tuple(refused))
 
     def apply(self, change: Change, action: str, stage: str) -> bool:
         """Journal, write, read back. ``False``: it is so already, or it is collateral; nothing was written.
 
         :raises ApplyError: it could not be read, journalled or written, or reads back otherwise. It has been put back.
         """
-        if self._known(change, action):
-            return False
-        try:
-            old = "false" if change.kind == "hook" else self._knobs.read(change)
-        except OSError as error:
-            raise ApplyError(change, f"cannot be read ({_why(error)}), so it is not changed") from error
-        if change.new is not None and same(change.form, old, change.new):
-            return False
-        entry = self._begin(change, action, stage, old)
-        if change.new is None:
-            return False
-        self._write(entry, change.new)
-        return True
+        with self._holding(change):
+            if self._known(change, action):
+                return False
+            try:
+                old = "false" if change.kind == "hook" else self._knobs.read(change)
+            except OSError as error:
+                raise ApplyError(change, f"cannot be read ({_why(error)}), so it is not changed") from error
+            if change.new is not None and same(change.form, old, change.new):
+                return False
+            entry = self._begin(change, action, stage, old)
+            if change.new is None:
+                return False
+            self._write(entry, change.new)
+            return True
 
     def settle(self, action: str) -> None:
         """Record the action's collateral as its changes have left it. Call after the last of them."""
-        for entry in self.live(action):
-            if entry.change.new is None and not entry.done:
-                try:
-                    now: str | None = self._knobs.read(entry.change)
-                except OSError:
-                    now = None
-                self._note(entry, {"rec": "done", "applied": now}, replace(entry, done=True, applied=now))
+        for found in self.live(action):
+            with self._holding(found.change):
+                entry = self._entry(found.seq)
+                if entry and entry.change.new is None and not entry.done:
+                    try:
+                        now: str | None = self._knobs.read(entry.change)
+                    except OSError:
+                        now = None
+                    self._note(entry, {"rec": "done", "applied": now}, replace(entry, done=True, applied=now))
 
     # --- restoring
 
     def restore(self, action: str | None = None, stage: str | None = None) -> list[Result]:
         """Put back, backwards: everything, or what an action or a stage changed. May be killed anywhere and called again."""
-        results = [foreign for entry in self.live(action, stage) if (foreign := self._judge(entry))]
-        for seq in [entry.seq for entry in self.live(action, stage)]:
-            with self._lock:
-                # looked up now: a directory that we made has taken its files' entries with it, an original may have been handed on
-                entry = self._live.get(seq)
-            results += self._put_back(entry) if entry else []
+        with self._lock:
+            results, self._untold = self._untold, []
+        for step in (self._judge, self._put_back):
+            for found in self.live(action, stage):
+                with self._holding(found.change):
+                    # looked up now: a directory that we made has taken its files' entries with it, an original may have been handed on
+                    entry = self._entry(found.seq)
+                    results += step(entry) if entry else []
         self.tidy()
-        return [each for each in results if not each.left or self._is_live(each.seq)]
+        return [each for each in results if not each.left or self._entry(each.seq)]
 
     def forget(self, target: str) -> list[Result]:
         """Drop what is known of a target that will not return; its value stays as it is."""
@@ -206,6 +237,18 @@ class Ledger:
 
     # --- one entry
 
+    def _holding(self, change: Change) -> threading.RLock:
+        """One knob, for one thread at a time: reading, writing and noting it belong together. Where a write hangs, only who wants the
+        same knob waits for it.
+        """
+        with self._lock:
+            return self._held.setdefault(knob_of(change), threading.RLock())
+
+    def _entry(self, seq: int) -> Entry | None:
+        """As it is now; ``None`` when it is undone."""
+        with self._lock:
+            return self._live.get(seq)
+
     def _known(self, change: Change, action: str) -> bool:
         """Already in the ledger, and nothing to add: the first original wins, a hook is called once."""
         if change.kind == "hook":
@@ -227,7 +270,7 @@ class Ledger:
             try:
                 self._paper.append(records_of(entry)[0])
             except OSError as error:
-                raise ApplyError(
+                raise UnwrittenError(
                     change, f"the ledger cannot be written ({_why(error)}), so it is not changed"
                 ) from error
             self._next += 1
@@ -241,27 +284,23 @@ class Ledger:
             self._knobs.write(change, new)
             applied = new if change.kind == "hook" else self._knobs.read(change)
         except OSError as error:
-            self._take_back(entry)
-            raise ApplyError(
-                change, f'"{new}" was refused ({_why(error)}); it stays "{entry.old}"'
-            ) from error
+            after = self._take_back(entry, f'it stays "{entry.old}"')
+            raise ApplyError(change, f'"{new}" was refused ({_why(error)}); {after}') from error
         if not same(change.form, applied, new):
-            self._take_back(replace(entry, done=True, applied=applied))
-            raise ApplyError(
-                change, f'"{new}" was written and "{applied}" is there; put back to "{entry.old}"'
-            )
+            after = self._take_back(replace(entry, done=True, applied=applied), f'put back to "{entry.old}"')
+            raise ApplyError(change, f'"{new}" was written and "{applied}" is there; {after}')
         self._note(entry, {"rec": "done", "applied": applied}, replace(entry, done=True, applied=applied))
 
-    def _take_back(self, entry: Entry) -> None:
-        """Undo a write that did not do what was asked; where that fails too, the entry stays for a later restore."""
+    def _take_back(self, entry: Entry, done: str) -> str:
+        """Undo a write that did not do what was asked: ``done``, or why it stays in the ledger for a later restore."""
         if entry.applied is not None:
             self._note(entry, {"rec": "done", "applied": entry.applied}, entry)
-        self._put_back(entry)
+        return next((each.detail for each in self._put_back(entry) if each.left), done)
 
-    def _judge(self, entry: Entry) -> Result | None:
+    def _judge(self, entry: Entry) -> list[Result]:
         """Collateral, before anything is restored: is the value the one that we left? A foreign one is closed here."""
         if entry.change.new is not None or entry.ours:
-            return None
+            return []
         try:
             now = self._knobs.read(entry.change)
         except OSError:
@@ -272,8 +311,8 @@ class Ledger:
             same(entry.change.form, now or "", known) for known in (entry.old, entry.applied or "")
         ):
             self._note(entry, {"rec": "ours"}, replace(entry, ours=True))
-            return None
-        return self._foreign(entry, now or "")
+            return []
+        return [self._foreign(entry, now or "")]
 
     def _put_back(self, entry: Entry) -> list[Result]:
         """One entry: the original, unless a later change stands on it or somebody else does."""
@@ -333,10 +372,6 @@ class Ledger:
 
     # --- records
 
-    def _is_live(self, seq: int) -> bool:
-        with self._lock:
-            return seq in self._live
-
     def _close(self, entry: Entry, outcome: str, detail: str, theirs: str | None = None) -> Result:
         self._note(entry, {"rec": "undone", "result": outcome}, None)
         return result(entry, outcome, detail, theirs)
@@ -352,6 +387,16 @@ class Ledger:
                 self._paper.append({**record, "seq": entry.seq})
             except OSError:
                 pass
+
+
+def _next(steps: Iterator[Change], refused: str | None, stop: threading.Event | None) -> Change | None:
+    """The next step of a plan, ``None`` at its end."""
+    if stop and stop.is_set():
+        raise StoppedError("stopped on the way and put back")
+    try:
+        return steps.send(refused) if isinstance(steps, Generator) else next(steps)
+    except StopIteration:
+        return None
 
 
 def _why(error: OSError) -> str:

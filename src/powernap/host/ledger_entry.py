@@ -116,7 +116,11 @@ STEPS: dict[str, Callable[[Entry, Record], Entry]] = {
 
 
 def _entry(record: Record) -> Entry:
-    change = Change(record["target"], record["new"], record["kind"], record["form"], record["durable"])
+    # a ledger may outlive the PowerNap that wrote it: 0.1.0 knew no optional changes
+    optional = record.get("optional", False)
+    change = Change(
+        record["target"], record["new"], record["kind"], record["form"], record["durable"], optional
+    )
     return Entry(
         record["seq"], record["action"], record["stage"], change, record["old"], record["boot"], record["wall"], record["boottime"],
     )  # fmt: skip

@@ -23,9 +23,22 @@ SLEPT_MIN = 0.05
 """Seconds. The two clocks are read one after the other; below this their distance is not a sleep."""
 
 
+READ_MAX = 0.001
+"""Seconds that reading both clocks may take; when we were put off meanwhile they are read again."""
+
+
 def asleep_so_far() -> float:
     """Seconds since boot that the machine was suspended: ``CLOCK_BOOTTIME`` less ``CLOCK_MONOTONIC``."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC)
+    best, asleep = float("inf"), 0.0
+    for _ in range(5):
+        before = time.clock_gettime(time.CLOCK_MONOTONIC)
+        boottime = time.clock_gettime(time.CLOCK_BOOTTIME)
+        after = time.clock_gettime(time.CLOCK_MONOTONIC)
+        if after - before < best:
+            best, asleep = after - before, boottime - (before + after) / 2
+        if best < READ_MAX:
+            break
+    return asleep
 
 
 class ResumeWatch:
@@ -40,7 +53,11 @@ class ResumeWatch:
         self.fd: int = self.libc.timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC)
         if self.fd < 0:
             raise OSError(ctypes.get_errno(), "timerfd_create")
-        self._arm()
+        try:
+            self._arm()
+        except OSError:
+            os.close(self.fd)
+            raise
         ears.listen(self.fd, self._cancelled)
 
     def _arm(self) -> None:
@@ -67,6 +84,9 @@ class ResumeWatch:
             self.resumed(slept)
 
     def close(self) -> None:
-        """Stop watching."""
+        """Stop watching; what is asked afterwards finds no sleep."""
+        if self.fd < 0:
+            return
         self.ears.ignore(self.fd)
         os.close(self.fd)
+        self.fd, self.resumed = -1, lambda _slept: None

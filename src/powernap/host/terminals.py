@@ -16,10 +16,9 @@ def write_to_all(files: Files, text: str) -> int:
     root = files.root if isinstance(files, TreeFiles) else None
     if root is None:
         return 0
-    told = 0
-    for path in [*matching(files, "/dev/pts/[0-9]*"), *matching(files, "/dev/tty[0-9]*")]:
-        told += _write(root + path, f"\r\n\aPowerNap: {text}\r\n")
-    return told
+    words = "".join(c if c.isprintable() else "?" for c in text)
+    paths = [*matching(files, "/dev/pts/[0-9]*"), *matching(files, "/dev/tty[0-9]*")]
+    return sum(_write(root + path, f"\r\n\aPowerNap: {words}\r\n") for path in paths)
 
 
 def _write(path: str, text: str) -> bool:
@@ -31,7 +30,7 @@ def _write(path: str, text: str) -> bool:
     except OSError:
         return False
     try:
-        return os.write(fd, text.encode()) > 0
+        return os.write(fd, text.encode(errors="replace")) > 0
     except OSError:
         return False
     finally:

@@ -1,4 +1,4 @@
-"""Devices that come, as the kernel tells them (kobject uevents on netlink).
+"""Devices that come, and cores that come back, as the kernel tells them (kobject uevents on netlink).
 
 Owns the socket, its filter and the form of a message. The kernel sends to every network namespace that belongs to the first
 user namespace (lib/kobject_uevent.c): in a container with its own user namespace nothing arrives, and ``own_user_namespace``
@@ -25,11 +25,12 @@ BUFFER = 8192
 SETTLE = 1.0
 """Seconds from the kernel's word of a new device to the look at it: udev makes its node and says its kind in between."""
 
-# Keep messages that begin with "add@": a device that goes tells its own descriptor (ENODEV), and the rest (change, bind, move) is
+ADD, ONLINE = "add", "online"
+"""What a socket may hear of: added devices; cores (and memory) that were switched on again."""
+
+# Keep messages that begin with one word: a device that goes tells its own descriptor (ENODEV), and the rest (change, bind, move) is
 # what chatters on a running machine. The subsystem stands at no fixed place, so no classic filter can look at it.
 LOAD_WORD, JUMP_EQUAL, RETURN = 0x20, 0x15, 0x06
-ADD = struct.unpack(">I", b"add@")[0]
-ADDED_ONLY = ((LOAD_WORD, 0, 0, 0), (JUMP_EQUAL, 0, 1, ADD), (RETURN, 0, 0, 0xFFFF), (RETURN, 0, 0, 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +58,15 @@ def own_user_namespace(files: Files) -> bool:
     return text(files, "/proc/self/uid_map").split() not in ([], ["0", "0", "4294967295"])
 
 
-def listen() -> socket.socket:
-    """A socket that hears of added devices; ``OSError`` where that is not allowed."""
+def listen(action: str = ADD) -> socket.socket:
+    """A socket that hears of added devices, or of what is switched ``ONLINE``; ``OSError`` where that is not allowed."""
     heard = socket.socket(
         socket.AF_NETLINK,
         socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC,
         NETLINK_KOBJECT_UEVENT,
     )
     try:
-        attach_filter(heard)
+        attach_filter(heard, action)
         heard.bind((0, KERNEL_GROUP))
     except OSError:
         heard.close()
@@ -73,11 +74,13 @@ def listen() -> socket.socket:
     return heard
 
 
-def attach_filter(heard: socket.socket) -> None:
-    """Have the kernel drop all but added devices (``struct sock_fprog`` of socket(7))."""
-    code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in ADDED_ONLY))
+def attach_filter(heard: socket.socket, action: str = ADD) -> None:
+    """Have the kernel drop all but one action, known by its first four bytes (``struct sock_fprog`` of socket(7))."""
+    word = struct.unpack(">I", f"{action}@".encode()[:4])[0]
+    steps = ((LOAD_WORD, 0, 0, 0), (JUMP_EQUAL, 0, 1, word), (RETURN, 0, 0, 0xFFFF), (RETURN, 0, 0, 0))
+    code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in steps))
     heard.setsockopt(
-        socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("@HP", len(ADDED_ONLY), ctypes.addressof(code))
+        socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("@HP", len(steps), ctypes.addressof(code))
     )
 
 

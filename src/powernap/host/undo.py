@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from powernap.host.clock import SystemClock
 from powernap.host.knobs import Knobs, MachineKnobs, Pretend
 from powernap.host.ledger import Ledger, boot_id
-from powernap.host.ledger_file import LedgerFile, Record, load
+from powernap.host.ledger_file import Disk, LedgerFile, Record, load
 
 if TYPE_CHECKING:
     from powernap.host.files import Files
@@ -54,14 +54,14 @@ class Scratch:
         """Not kept."""
 
 
-def undo(path: str, files: Files, knobs: Knobs | None = None) -> Report:
-    """Restore all that the ledger at ``path`` holds. An absent ledger is an empty one, and is not made.
+def undo(path: str, files: Files, knobs: Knobs | None = None, disk: Disk | None = None) -> Report:
+    """Restore all that the ledger at ``path`` holds. An absent ledger is an empty one, and is not made. May be killed and called again.
 
     :raises LedgerBusyError: a daemon has it open; :raises OSError: it cannot be opened.
     """
     if _empty(path):
         return Report([], [])
-    file = LedgerFile(path)
+    file = LedgerFile(path, disk)
     try:
         ledger = Ledger(file, knobs or MachineKnobs(files), SystemClock(), boot_id(files))
         return Report([*ledger.dropped, *ledger.restore()], ledger.damage)

@@ -1,0 +1,90 @@
+"""The small C programs of the bench, compiled once a run into a directory of its own, and children that never outlive the bench.
+
+Owns compiling and starting; what they do stands in their own first lines.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+PR_SET_PDEATHSIG = 1
+WORK = "pn-bench-work"
+"""Name of the program that is watched for; nobody else on the machine has it."""
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def die_with_parent() -> None:
+    """For ``preexec_fn``: the child is killed when the bench ends, however it ends."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def start(*command: str | Path, cgroup: Path | None = None, **given: Any) -> subprocess.Popen[bytes]:
+    """A child of the bench, from its first instruction in ``cgroup``."""
+
+    def prepare() -> None:
+        die_with_parent()
+        if cgroup is not None:
+            (cgroup / "cgroup.procs").write_text(str(os.getpid()))
+
+    return subprocess.Popen([*map(str, command)], preexec_fn=prepare, start_new_session=True, **given)
+
+
+def end(process: subprocess.Popen[bytes], number: int = signal.SIGKILL) -> None:
+    """End a child and reap it; one that does not obey within 10 s is killed."""
+    process.send_signal(number)
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
+
+
+@dataclass(frozen=True)
+class Programs:
+    """The compiled programs."""
+
+    directory: Path
+
+    def path(self, name: str) -> str:
+        """The file of a program."""
+        return str(self.directory / name)
+
+    def storm(self, rate: float, seconds: float, name: str = "nop", *inside: str) -> subprocess.Popen[bytes]:
+        """Start programs at this pace; ``inside`` is what ``Arena.enter`` answers."""
+        command = [*inside, self.path("storm"), str(rate), str(seconds), self.path(name)]
+        return start(*command, stdout=subprocess.PIPE)
+
+
+def storm_result(storm: subprocess.Popen[bytes]) -> dict[str, float]:
+    """What a storm that has ended says of itself."""
+    text, _ = storm.communicate()
+    result: dict[str, float] = json.loads(text)
+    return result
+
+
+@contextlib.contextmanager
+def programs() -> Iterator[Programs]:
+    """Compile them; the directory is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="powernap-bench-") as name:
+        directory = Path(name)
+        directory.chmod(0o755)
+        for source in sorted(HERE.glob("*.c")):
+            command = ["gcc", "-O2", "-Wall", "-static", "-o", str(directory / source.stem), str(source)]
+            subprocess.run(command, check=True)
+        shutil.copy(directory / "nop", directory / WORK)
+        yield Programs(directory)

@@ -1,0 +1,274 @@
+"""The daemon in the foreground, for ``powernap try``: shown while it runs, ended in time, everything put back.
+
+Whatever ends it (the time, Ctrl-C, Ctrl-Z, a terminal that is closed, a reader that has gone), the machine is put back first; after
+SIGKILL, ``powernap undo`` does it, since as root the ledger is the system's.
+"""
+
+from __future__ import annotations
+
+# First, since it keeps ssl out before anybody imports asyncio.
+from powernap.daemon import main as daemon  # isort: skip
+
+import argparse
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from powernap.cli import glance, output, overview, trial
+from powernap.cli.client import DaemonError
+from powernap.cli.paint import Cell, columns
+from powernap.cli.watch import News, live_line
+from powernap.config.load import load
+from powernap.config.show import as_toml, sections
+from powernap.core.units import show_duration
+from powernap.daemon import facts
+from powernap.daemon.node import Node
+from powernap.host.host import Host
+from powernap.host.journal import Journal
+from powernap.host.ledger import Ledger
+from powernap.host.ledger_file import LedgerBusyError
+
+ORDINARY = "an ordinary user may not change it; `sudo powernap try` may"
+
+
+def run(args: argparse.Namespace) -> int:
+    """0 done; 1 something could not be put back; 3 a daemon runs already (a ``DaemonError``)."""
+    directory = tempfile.mkdtemp(prefix="powernap-try-")
+    try:
+        return asyncio.run(_run(args, directory))
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+async def _run(args: argparse.Namespace, directory: str) -> int:
+    root = os.geteuid() == 0
+    places = daemon.Places(runtime=daemon.Places.runtime if root else directory, state="")
+    with tidied(places):
+        ledger, refusal = ledger_of(places) if root else (None, ORDINARY)
+        if ledger is None:
+            places = daemon.Places(runtime=directory, state="")
+        path = os.path.join(directory, "powernap.toml")
+        document = await prepare(args, path, places.socket, refusal)
+        view = View(as_json=args.json)
+        view.say(document)
+        config = load(path, trusted=False)
+        began = view.following(args.length)
+        await daemon.serve(config, [path], places, ledger, Journal(quiet=True), until=view.over, began=began)
+        return view.end(ledger)
+
+
+@contextlib.contextmanager
+def tidied(places: daemon.Places) -> Iterator[None]:
+    """Leave no empty ledger, nor its directory, where there was none. It is locked until we have gone: nobody else can have begun it."""
+    had_directory, had_ledger = os.path.isdir(places.runtime), os.path.exists(places.ledger)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            if not had_ledger and os.path.getsize(places.ledger) == 0:
+                os.unlink(places.ledger)
+        with contextlib.suppress(OSError):
+            if not had_directory:
+                os.rmdir(places.runtime)
+
+
+def ledger_of(places: daemon.Places) -> tuple[Ledger | None, str]:
+    """The system's ledger; or none, and why nothing may be changed then. ``DaemonError`` when a daemon has it."""
+    try:
+        daemon.make_places(places)
+        return daemon.open_ledger(places), ""
+    except LedgerBusyError as error:
+        owner = f"{error.name} (pid {error.pid})" if error.pid else "another process"
+        remedy = "see what it does with `powernap watch`, or stop it for the try: `systemctl stop powernapd`"
+        raise DaemonError(f"{owner} is running already", remedy) from None
+    except OSError as error:
+        return None, f"the undo ledger has no place ({error.filename or places.runtime}: {error.strerror})"
+
+
+async def prepare(args: argparse.Namespace, path: str, socket: str, refusal: str) -> dict[str, Any]:
+    """Write the configuration of this try, the same file that an admin would write; what will happen, as a document.
+
+    :param refusal: why nothing may be changed; empty when it may.
+    """
+    wishes = trial.Wishes(args.nap_after, tuple(args.program), tuple(args.port), args.quiet_only)
+    given, trouble = overview.in_force()
+    wanted, useless = trial.candidates(given, wishes)
+    seen = await glance.look_all(wanted.values())
+    taken, blind = trial.sighted(seen)
+    chosen, idle, doing = trial.actions(Host(), given, refusal)
+    config = trial.plan(given, wishes, taken, chosen, act=not refusal)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(as_toml(sections(config)))
+    return {
+        "event": "trying",
+        "root": os.geteuid() == 0,
+        "for_s": args.length,
+        "nap_after_s": args.nap_after,
+        "actions": doing,
+        "monitors": [trial.watched(monitor) for monitor in taken.values()],
+        "left_out": {**idle, **useless, **blind},
+        "trouble": trouble,
+        "socket": socket,
+        "invitation": trial.invitation(seen, taken),
+    }
+
+
+class View:
+    """Shows what happens, and ends the try.
+
+    :ivar over: set to end it.
+    """
+
+    def __init__(self, *, as_json: bool) -> None:
+        self.as_json = as_json
+        self.over = asyncio.Event()
+        self.news = News()
+        self.trouble: OSError | None = None
+        self.naps = 0
+        self.napping = 0.0
+        self.entered: float | None = None
+        self.began = time.monotonic()
+        self.blockers: list[dict[str, Any]] = []
+
+    def following(self, length: float) -> Callable[[Node], None]:
+        """To be called when the node begins: time it, hear what it tells, and mind the terminal."""
+
+        def begin(node: Node) -> None:
+            self.began = time.monotonic()
+            loop = asyncio.get_running_loop()
+            loop.call_later(length, self._time_is_over, node)
+            # A terminal that closes (ssh broke off) ends it; so does Ctrl-Z: a stopped daemon could not bring the machine back.
+            for number in (signal.SIGHUP, signal.SIGTSTP):
+                loop.add_signal_handler(number, self.over.set)
+            loop.set_exception_handler(lambda _loop, context: self._broke(context))
+            node.told.append(lambda entry: self.hear(entry, node))
+            read_along()
+
+        return begin
+
+    def _time_is_over(self, node: Node) -> None:
+        self.blockers = facts.why(node)["blockers"]
+        self.over.set()
+
+    def _broke(self, context: dict[str, Any]) -> None:
+        """A fault of ours in the loop: said in one sentence, and the try ends, which puts everything back."""
+        error = context.get("exception")
+        output.fault(error if isinstance(error, Exception) else RuntimeError(context.get("message", "")))
+        self.over.set()
+
+    def hear(self, entry: dict[str, Any], node: Node) -> None:
+        """One thing that happened."""
+        if entry["event"] == "entered":
+            self.naps, self.entered = self.naps + 1, time.monotonic()
+            entry = {**entry, "changed": node.hands.changed()}
+        elif entry["event"] == "left":
+            self._napped()
+        if self.as_json or self.news.worth_a_line(entry):
+            self.say(entry)
+
+    def _napped(self) -> None:
+        if self.entered is not None:
+            self.napping, self.entered = self.napping + time.monotonic() - self.entered, None
+
+    def say(self, entry: dict[str, Any]) -> None:
+        """Print it. When nobody reads any more, end: this runs in the middle of what the daemon does and must not raise."""
+        if self.trouble is not None:
+            return
+        try:
+            if self.as_json:
+                output.show_json_line({"version": 1, "time": round(time.time(), 3), **entry})
+            else:
+                print(as_text(entry), flush=True)
+        except OSError as error:
+            self.trouble = error
+            self.over.set()
+
+    def end(self, ledger: Ledger | None) -> int:
+        """Say what came of it; the exit status."""
+        self._napped()
+        left = len(ledger.live()) if ledger else 0
+        document = {
+            "event": "tried",
+            "for_s": round(time.monotonic() - self.began, 3),
+            "naps": self.naps,
+            "napping_s": round(self.napping, 3),
+            "blockers": self.blockers,
+            "left_changed": left,
+        }
+        self.say(document)
+        if self.trouble is not None:
+            return output.unwritable(self.trouble) or int(left > 0)
+        return int(left > 0)
+
+
+def read_along() -> None:
+    """Take what is typed on our own terminal: the terminals monitor hears the read, as it does when a shell reads."""
+    loop = asyncio.get_running_loop()
+
+    def take() -> None:
+        try:
+            # In the background a read would stop us, and the line is the shell's.
+            typed = os.read(0, 4096) if os.tcgetpgrp(0) == os.getpgrp() else b""
+        except OSError:
+            typed = b""
+        if not typed:
+            loop.remove_reader(0)
+
+    if sys.stdin.isatty():
+        loop.add_reader(0, take)
+
+
+# ---------------------------------------------------------------- as a person reads it
+
+
+def as_text(entry: dict[str, Any]) -> str:
+    """One entry, or the first or last lines of the view."""
+    if entry["event"] == "trying":
+        return opening(entry)
+    if entry["event"] == "tried":
+        return closing(entry)
+    rows: list[list[Cell]] = [[c["target"], f"{c['old']} -> {c['new']}"] for c in entry.get("changed", [])]
+    return live_line(entry) + ("\n" + columns(rows, indent=" " * 12) if rows else "")
+
+
+def opening(entry: dict[str, Any]) -> str:
+    """What will happen to this machine, and how to bring it back."""
+    length, idle = show_duration(entry["for_s"]), show_duration(entry["nap_after_s"])
+    lines = [f"powernap try: for {length}, napping after {idle} without activity; Ctrl-C ends it"]
+    if entry["trouble"]:
+        lines.append(f"  attention     {entry['trouble']}")
+    nothing = "nothing: it only says what it would do"
+    rows: list[list[Cell]] = [[("a nap changes", "bold"), ", ".join(entry["actions"]) or nothing]]
+    if entry["actions"]:
+        rows.append(["", "put back at the end, however it ends (after SIGKILL: `powernap undo`)"])
+    rows.append([("watches", "bold"), ", ".join(entry["monitors"]) or "nothing"])
+    rows += overview.section(
+        "left out", [[f"{name}: {reason}"] for name, reason in entry["left_out"].items()]
+    )
+    back = [
+        "press Enter here" if sys.stdin.isatty() else "",
+        f"in another terminal: {entry['invitation']}" if entry["invitation"] else "",
+    ]
+    rows.append([("come back", "bold"), "; or ".join(filter(None, back)) or "powernap wake"])
+    usual = entry["socket"] == daemon.Places().socket
+    ask = "powernap why" if usual else f"POWERNAP_SOCKET={entry['socket']} powernap why"
+    rows.append([("ask it", "bold"), f"in another terminal: {ask}"])
+    return "\n".join([*lines, columns(rows)])
+
+
+def closing(entry: dict[str, Any]) -> str:
+    """What came of it."""
+    if entry["left_changed"]:
+        return f"{entry['left_changed']} values could not be put back; try `powernap undo`"
+    if entry["naps"]:
+        times = "once" if entry["naps"] == 1 else f"{entry['naps']} times"
+        return f"it napped {times}, {show_duration(entry['napping_s'])} of {show_duration(entry['for_s'])}"
+    reasons = "; ".join(f"{b['name']}: {b['reason']}" for b in entry["blockers"])
+    return f"it did not nap: {reasons}" if reasons else "it did not nap: it was not idle for long enough"

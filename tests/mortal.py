@@ -1,0 +1,43 @@
+"""Knobs that end their own process at the n-th moment, for the tests that kill on this machine's real files.
+
+A moment is just before and just after each write of a knob; a file beside the ledger tells how many there have been.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+from powernap.host.knobs import Change, Knobs
+
+
+class Mortal:
+    """Knobs that SIGKILL this process at the ``nth`` moment; 0 is never."""
+
+    def __init__(self, knobs: Knobs, nth: int, tally: Path) -> None:
+        self.knobs, self.nth, self.seen, self.tally = knobs, nth, 0, tally
+
+    def read(self, change: Change) -> str:
+        """As it is."""
+        return self.knobs.read(change)
+
+    def write(self, change: Change, value: str) -> None:
+        """Between two moments."""
+        self.moment()
+        self.knobs.write(change, value)
+        self.moment()
+
+    def moment(self) -> None:
+        """Count, and perhaps die."""
+        self.seen += 1
+        self.tally.write_text(str(self.seen))
+        if self.seen == self.nth:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def sample(count: int, at_most: int) -> list[int]:
+    """Numbers from 1 to ``count``: all, or ``at_most`` spread evenly with the first and the last among them."""
+    if count <= at_most:
+        return list(range(1, count + 1))
+    return sorted({1 + round(step * (count - 1) / (at_most - 1)) for step in range(at_most)})
