@@ -15,6 +15,7 @@ from pathlib import Path
 
 from bench.programs import Programs, end, start
 
+PREFIX = "powernap-bench-"
 REMOVE_LIMIT = 5.0
 """Seconds until the processes of a control group must have gone."""
 
@@ -57,12 +58,20 @@ def unified() -> Path:
 @contextlib.contextmanager
 def cgroup(name: str) -> Iterator[Path]:
     """A control group of its own; whoever is still in it at the end is killed."""
-    path = unified() / f"powernap-bench-{os.getpid()}-{name}"
+    path = unified() / f"{PREFIX}{os.getpid()}-{name}"
+    clear_away(path.parent)
     path.mkdir()
     try:
         yield path
     finally:
         remove(path)
+
+
+def clear_away(place: Path) -> None:
+    """Control groups that a bench left which was killed."""
+    for path in place.glob(f"{PREFIX}*"):
+        if not Path(f"/proc/{path.name.removeprefix(PREFIX).partition('-')[0]}").exists():
+            remove(path)
 
 
 def remove(path: Path) -> None:

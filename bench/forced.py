@@ -14,9 +14,9 @@ from powernap.monitors import process, tcp
 
 def force(source: str) -> None:
     """Let the process monitor try this source only."""
-    process.open = functools.partial(process.open, sources=(source,))  # type: ignore[assignment]
+    process.open = functools.partial(process.open, sources=(source,))
     if source == "scan":
-        tcp.TcpMonitor._listen = lambda _self: None  # type: ignore[method-assign]
+        tcp.TcpMonitor._listen = lambda _self: None  # type: ignore[method-assign,assignment]
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from typing import Any
 from bench.arena import Arena, arena, cgroup, cpu_used, memory, threads
 from bench.counters import Counters, counting, tracepoint_ids
 from bench.programs import Programs, end, programs
-from bench.report import machine, only_root, provenance, said, say, write, write_json
+from bench.report import begin, machine, provenance, said, say, write, write_json
 from bench.subjects import Daemon, autosuspend, autosuspend_version, config, powernapd
 from bench.tables import markdown, number, times
 
@@ -46,13 +46,16 @@ SITUATIONS = {
     "conns": Situation(connections=10_000, text="10,000 established connections"),
     "storm": Situation(storm=500, text="500 unrelated programs started each second"),
 }
-OURS, CONNECTOR_BPF, CONNECTOR, SCAN = "", "connector-bpf", "connector", "scan"
+OURS, CONNECTOR_BPF, PERF, CONNECTOR, SCAN = "", "connector-bpf", "perf", "connector", "scan"
 SOURCES = {
     OURS: "powernapd",
     CONNECTOR_BPF: "powernapd, proc connector + eBPF",
+    PERF: "powernapd, perf tracepoint with filter",
     CONNECTOR: "powernapd, proc connector, no BPF",
     SCAN: "powernapd, container without BPF: scan",
 }
+WITH_TRACEFS = ["unshare", "-m", "sh", "-c", 'mount -t tracefs none /sys/kernel/tracing; exec "$@"', "sh"]
+"""Put before the command: perf's filters need tracefs, which is mounted for this daemon alone."""
 POLLERS = {30: "autosuspend, 30 s (its default)", 1: "autosuspend, 1 s"}
 
 
@@ -93,13 +96,17 @@ def subjects(place: Arena, directory: Path, *, poll_slowly: bool) -> Iterator[li
         for source, name in SOURCES.items():
             # The kernel tells of process starts in the first pid namespace only, and by connector in the first network
             # namespace: there, our daemon sees the arena's processes and all others of the machine besides.
-            before = {OURS: place.enter(processes=False), SCAN: place.enter()}.get(source, [])
+            before = {OURS: place.enter(processes=False), SCAN: place.enter(), PERF: WITH_TRACEFS}.get(
+                source, []
+            )
             group = opened.enter_context(cgroup(source or "own"))
             say(f"starting {name}")
             daemon = powernapd(
                 directory / (source or "own"), group, config(STAY), source=source, before=before
             )
-            found.append(Subject(name, group, opened.enter_context(daemon)))
+            running = opened.enter_context(daemon)
+            if works(running):
+                found.append(Subject(name, group, running))
         for interval, name in POLLERS.items():
             if not autosuspend_version() or (interval > 1 and not poll_slowly):
                 continue
@@ -109,6 +116,11 @@ def subjects(place: Arena, directory: Path, *, poll_slowly: bool) -> Iterator[li
             )
             found.append(Subject(name, group))
         yield found
+
+
+def works(daemon: Daemon) -> bool:
+    """Whether its process monitor has the source that it was told to use."""
+    return not any(one["failed"] for one in daemon.ask("status")["monitors"] if one["name"] == "work")
 
 
 @contextlib.contextmanager
@@ -288,7 +300,7 @@ def main() -> None:
     )
     parser.add_argument("--json", metavar="FILE", help="also write every figure here")
     args = parser.parse_args()
-    only_root()
+    begin()
     window, results = (20.0 if args.quick else 60.0), list[Result]()
     with programs() as compiled, tempfile.TemporaryDirectory(prefix="powernap-bench-") as directory:
         ids = tracepoint_ids()

@@ -25,20 +25,22 @@ WORK = "pn-bench-work"
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
-def die_with_parent() -> None:
-    """For ``preexec_fn``: the child is killed when the bench ends, however it ends."""
-    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+def start(
+    *command: str | Path, cgroup: Path | None = None, orphaned: int = signal.SIGKILL, **given: Any
+) -> subprocess.Popen[bytes]:
+    """A child of the bench, from its first instruction in ``cgroup``.
 
-
-def start(*command: str | Path, cgroup: Path | None = None, **given: Any) -> subprocess.Popen[bytes]:
-    """A child of the bench, from its first instruction in ``cgroup``."""
+    :param orphaned: the signal it gets when the bench ends, however it ends.
+    """
 
     def prepare() -> None:
-        die_with_parent()
+        LIBC.prctl(PR_SET_PDEATHSIG, orphaned)
         if cgroup is not None:
             (cgroup / "cgroup.procs").write_text(str(os.getpid()))
 
-    return subprocess.Popen([*map(str, command)], preexec_fn=prepare, start_new_session=True, **given)
+    # The bench has one thread, so what runs between fork and exec is safe.
+    more: dict[str, Any] = {"preexec_fn": prepare, "start_new_session": True, **given}
+    return subprocess.Popen([*map(str, command)], **more)
 
 
 def end(process: subprocess.Popen[bytes], number: int = signal.SIGKILL) -> None:

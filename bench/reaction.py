@@ -22,9 +22,9 @@ from typing import Any
 
 from bench.arena import cgroup, cpu_used
 from bench.programs import WORK, Programs, end, programs
-from bench.report import DOCUMENT, machine, only_root, provenance, said, say, write, write_json
+from bench.report import DOCUMENT, begin, machine, provenance, said, say, write, write_json
 from bench.subjects import Daemon, config, powernapd
-from bench.tables import drawing, histogram, markdown, number, quartiles
+from bench.tables import drawing, histogram, markdown, quartiles
 from powernap import actions
 from powernap.host.clock import SystemClock
 from powernap.host.host import Host
@@ -397,7 +397,7 @@ def main() -> None:
     )
     parser.add_argument("--json", metavar="FILE", help="also write every figure here")
     args = parser.parse_args()
-    only_root()
+    begin()
     count, lasting = (10, 6) if args.quick else (50, 30)
     with programs() as compiled, scratch() as directory:
         found = reactions(compiled, directory, count, lasting)

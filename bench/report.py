@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import json
 import os
 import platform
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ def machine() -> dict[str, str]:
         "?",
     )
     return {
-        "date": datetime.datetime.now(tz=datetime.UTC).strftime("%Y-%m-%d"),
+        "date": dt.datetime.now(tz=dt.UTC).strftime("%Y-%m-%d"),
         "machine": f"{len(os.sched_getaffinity(0))} x {model}",
         "kernel": platform.release(),
         "system": system,
@@ -76,7 +77,8 @@ def write_json(path: str, document: Any) -> None:
     Path(path).write_text(json.dumps(document, indent=1) + "\n")
 
 
-def only_root() -> None:
-    """Leave with a sentence where the bench cannot work."""
+def begin() -> None:
+    """Ended by SIGTERM it cleans up as on Ctrl-C; where it cannot work it leaves with a sentence."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     if os.geteuid():
         sys.exit("bench: namespaces, control groups and tracepoints need root: sudo python -m bench.overhead")

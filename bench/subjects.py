@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.arena import cpu_used
 from bench.programs import WORK, end, start
 from powernap import monitors
 
@@ -128,7 +129,7 @@ class Daemon:
             "-m",
             *(["bench.forced", self.source] if self.source else ["powernap.daemon"]),
         ]
-        places = [
+        places: list[str | Path] = [
             "--config",
             self.directory / "powernap.toml",
             "--runtime",
@@ -148,10 +149,9 @@ class Daemon:
                 cgroup=self.cgroup,
                 env=environment(NOTIFY_SOCKET=heard, **self.more),
                 stderr=log,
+                orphaned=signal.SIGTERM,  # it puts back what it changed
             )
             self._wait_ready(told)
-        from bench.arena import cpu_used  # noqa: PLC0415
-
         self.cpu_at_ready = cpu_used(self.cgroup)
         os.unlink(heard)
         self.until(lambda: self.ask("why", refresh=False)["phase"] != "checking")

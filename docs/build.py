@@ -13,6 +13,8 @@ from powernap.config.reference import reference
 from powernap.daemon.main import arguments
 
 HERE = pathlib.Path(__file__).parent
+DATE = "2026-11-22"
+"""Of the manual pages (man-pages(7)): when what they say last changed. Not today: the same code must make the same page."""
 
 EXIT = """
 0: It worked; the answer is yes.
@@ -21,7 +23,35 @@ EXIT = """
 
 2: Wrong usage, or a configuration with faults.
 
-3: Not permitted, or the daemon cannot be reached.
+3: Not permitted, the daemon cannot be reached, or the output cannot be written.
+
+130: Ctrl-C.
+
+`hold` with a command returns the command's own: 126 when it may not be run, 127 when there is none, 128 + N when signal N killed it.
+"""
+DAEMON_EXIT = """
+0: Stopped as asked; everything is as it was.
+
+1: Stopped, but something could not be put back: `powernap undo` goes on.
+
+2: The configuration has faults: nothing was begun.
+
+3: Not permitted, or another powernapd runs.
+
+70: A defect of powernapd's own ended it; the unit restarts it, and `powernap undo` puts back what it left.
+"""
+EXAMPLES = """
+`powernap`: What can this machine do, what keeps it awake, what would happen?
+
+`sudo powernap try`: See it nap and come back for a minute; everything is put back.
+
+`powernap why`: Why does it not nap?
+
+`powernap hold --why "nightly backup" -- rsync -a /home backup:/`: Stay awake while a command runs.
+
+`sudo powernap undo --dry-run`: What is changed now, and what would it be put back to?
+
+`powernap config explain monitor.tcp`: What can be configured?
 """
 FILES = """
 /etc/powernap/powernap.toml: The configuration; then conf.d/*.toml beside it, by name, later wins.
@@ -44,18 +74,27 @@ SIGUSR2: Come back now.
 ENVIRONMENT = """
 POWERNAP_SOCKET: Where the daemon listens, if not at /run/powernap/control.
 
+POWERNAP_TRACEBACK: When set, a fault of powernap's own also shows where it happened, for a bug report.
+
 NO_COLOR: When set and not empty, nothing is coloured.
 """
 
 
 def powernap_1() -> str:
-    extra = {"EXIT STATUS": EXIT, "FILES": FILES, "ENVIRONMENT": ENVIRONMENT, "SEE ALSO": "powernapd(8)"}
-    return manpage.page(parser(), 1, __version__, "ask the power-saving daemon, try it, undo it", extra)
+    extra = {
+        "EXIT STATUS": EXIT,
+        "EXAMPLES": EXAMPLES,
+        "FILES": FILES,
+        "ENVIRONMENT": ENVIRONMENT,
+        "SEE ALSO": "`powernapd`(8)",
+    }
+    return manpage.page(parser(), 1, __version__, DATE, "ask the power-saving daemon, try it, undo it", extra)
 
 
 def powernapd_8() -> str:
-    extra = {"SIGNALS": SIGNALS, "FILES": FILES, "SEE ALSO": "powernap(1)"}
-    return manpage.page(arguments(), 8, __version__, "let this machine sleep whenever nobody needs it", extra)
+    extra = {"EXIT STATUS": DAEMON_EXIT, "SIGNALS": SIGNALS, "FILES": FILES, "SEE ALSO": "`powernap`(1)"}
+    purpose = "let this machine sleep whenever nobody needs it"
+    return manpage.page(arguments(), 8, __version__, DATE, purpose, extra)
 
 
 def first_line(text: str | None) -> str:

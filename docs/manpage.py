@@ -1,16 +1,32 @@
-"""Manual pages from the command line's own declaration, so that they cannot tell anything else (man(7))."""
+"""Manual pages from the command line's own declaration, so that they cannot tell anything else (man(7)); `mandoc -T lint` is silent."""
 
 import argparse
+import re
+import textwrap
+
+LINE = 76
+"""Bytes of a line of roff: mandoc(1) complains of more than 80."""
 
 
 def escape(text: str) -> str:
-    """Text for roff: backslashes, hyphens, and no line that begins with a control character."""
-    text = text.replace("\\", "\\e").replace("-", "\\-").replace("`", "\\(ga")
-    return "\n".join("\\&" + line if line.startswith((".", "'")) else line for line in text.split("\n"))
+    """Text for roff: backslashes and hyphens as they are, `code` in bold."""
+    text = text.replace("\\", "\\e").replace("-", "\\-")
+    return re.sub(r"``?([^`]+)``?", r"\\fB\1\\fR", text)
 
 
-def heading(title: str, section: int, version: str) -> list[str]:
-    return [f'.TH {title.upper()} {section} "" "PowerNap {version}" "PowerNap"']
+def prose(text: str) -> list[str]:
+    """Lines of roff, none of which is taken for a request. An empty line begins a paragraph."""
+    lines: list[str] = []
+    for paragraph in re.split(r"\n\s*\n", text.strip()):
+        filled = textwrap.wrap(
+            escape(" ".join(paragraph.split())), LINE, break_long_words=False, break_on_hyphens=False
+        )
+        lines += [".PP"] * bool(lines) + ["\\&" + line if line[0] in ".'" else line for line in filled]
+    return lines
+
+
+def heading(title: str, section: int, version: str, date: str) -> list[str]:
+    return [f'.TH {title.upper()} {section} "{date}" "PowerNap {version}" "PowerNap"']
 
 
 def invocation(action: argparse.Action) -> str:
@@ -23,6 +39,10 @@ def invocation(action: argparse.Action) -> str:
     return f"{names} {value}".strip()
 
 
+def sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+
+
 def option_list(parser: argparse.ArgumentParser) -> list[str]:
     lines: list[str] = []
     for action in parser._actions:
@@ -32,11 +52,7 @@ def option_list(parser: argparse.ArgumentParser) -> list[str]:
         ):
             continue
         text = (action.help or "") % {"default": action.default, "prog": parser.prog}
-        lines += [
-            ".TP",
-            invocation(action),
-            escape(text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")),
-        ]
+        lines += [".TP", invocation(action), *prose(sentence(text))]
     return lines
 
 
@@ -44,42 +60,42 @@ def subcommands(parser: argparse.ArgumentParser) -> list[str]:
     lines: list[str] = []
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
-            for name, sub in action.choices.items():
-                lines += [f".SS powernap {escape(name)}", escape(sub.description or ""), *option_list(sub)]
-                nested = subcommands(sub)
-                lines += [line.replace(".SS powernap", f".SS powernap {escape(name)}") for line in nested]
+            for sub in action.choices.values():
+                lines += [f".SS {escape(sub.prog)}", *prose(sub.description or sub.prog)]
+                lines += [*option_list(sub), *subcommands(sub)]
+    return lines
+
+
+def items(text: str) -> list[str]:
+    """``Term: what it means.`` paragraphs as a tagged list; others as they are."""
+    lines: list[str] = []
+    for paragraph in text.strip().split("\n\n"):
+        head, _, body = paragraph.partition(": ")
+        if body and "\n" not in head:
+            lines += [".TP", f"\\fB{escape(head.strip('`'))}\\fR", *prose(body)]
+        else:
+            lines += [*([".PP"] if lines else []), *prose(paragraph)]
     return lines
 
 
 def page(
-    parser: argparse.ArgumentParser, section: int, version: str, purpose: str, extra: dict[str, str]
+    parser: argparse.ArgumentParser,
+    section: int,
+    version: str,
+    date: str,
+    purpose: str,
+    extra: dict[str, str],
 ) -> str:
     """One manual page."""
     name = parser.prog
-    usage = (
-        f"\\fB{name}\\fR [\\fICOMMAND\\fR] [\\fIOPTION\\fR ...]"
-        if section == 1
-        else f"\\fB{name}\\fR [\\fIOPTION\\fR ...]"
-    )
-    lines = [
-        *heading(name, section, version),
-        ".SH NAME",
-        f"{name} \\- {escape(purpose)}",
-        ".SH SYNOPSIS",
-        usage,
-    ]
-    lines += [".SH DESCRIPTION", escape(parser.description or ""), ".PP", escape(parser.epilog or "")]
+    command = "[\\fICOMMAND\\fR] " if subcommands(parser) else ""
+    lines = [*heading(name, section, version, date), ".SH NAME", f"{name} \\- {escape(purpose)}"]
+    lines += [".SH SYNOPSIS", f"\\fB{name}\\fR {command}[\\fIOPTION\\fR ...]"]
+    lines += [".SH DESCRIPTION", *prose("\n\n".join(filter(None, (parser.description, parser.epilog))))]
     lines += [".SH OPTIONS", *option_list(parser)]
     nested = subcommands(parser)
     if nested:
         lines += [".SH COMMANDS", *nested]
     for title, text in extra.items():
-        lines += [f".SH {title}"]
-        for paragraph in text.strip().split("\n\n"):
-            head, _, body = paragraph.partition(": ")
-            lines += (
-                [".TP", f"\\fB{escape(head)}\\fR", escape(body)]
-                if body and "\n" not in head
-                else [".PP", escape(paragraph)]
-            )
-    return "\n".join(line for line in lines if line) + "\n"
+        lines += [f".SH {title}", *items(text)]
+    return "\n".join(lines) + "\n"

@@ -3,6 +3,7 @@
 python tools/core_coverage.py
 """
 
+import ast
 import os
 import pathlib
 import subprocess
@@ -41,8 +42,13 @@ def uncovered(module: pathlib.Path, directory: str) -> str:
     return "" if done.returncode == 0 else done.stdout
 
 
+def does_something(module: pathlib.Path) -> bool:
+    """A module of data classes alone is covered by being imported."""
+    return any(isinstance(node, ast.FunctionDef) for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))))
+
+
 def main() -> int:
-    modules = sorted(path for path in CORE.glob("*.py") if path.name != "__init__.py")
+    modules = sorted(path for path in CORE.glob("*.py") if does_something(path))
     with tempfile.TemporaryDirectory() as directory:
         faults = [fault for module in modules if (fault := uncovered(module, directory))]
     print(

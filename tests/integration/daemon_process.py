@@ -14,6 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from powernap.host.files import TreeFiles
+from powernap.host.undo import undo
+
 START_LIMIT = 20.0
 """Seconds: on a machine whose two cores both run tests."""
 
@@ -93,9 +96,16 @@ class Daemon:
         return self.ready()
 
     def __exit__(self, *_: object) -> None:
+        """Stop, and leave the machine as it was: what a killed daemon left changed would be the next test's original."""
         if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+            self.process.terminate()
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        if self.ledger.exists():
+            undo(str(self.ledger), TreeFiles("/"))
 
 
 def request(sock: socket.socket, op: str, **fields: Any) -> dict[str, Any]:

@@ -1,13 +1,18 @@
-/* spawn RATE SECONDS PROGRAM [ARG...]: start programs at a pace (0: as fast as it goes), reap them, print how many.
+/* spawn RATE SECONDS PROGRAM [ARG...]: start programs at a pace (0: as fast as it goes), reap them, print how many a second.
+ * SIGTERM ends it early.
  * Called as anything else ("nop"): exit at once.
  */
 #define _GNU_SOURCE
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
+
+static volatile sig_atomic_t over;
+static void stop(int number) { (void)number; over = 1; }
 
 static double now(void) {
     struct timespec t;
@@ -21,7 +26,8 @@ int main(int argc, char **argv) {
     long started = 0;
     int running = 0;
     char *none[] = {NULL};
-    while (now() - begin < seconds) {
+    signal(SIGTERM, stop);
+    while (!over && now() - begin < seconds) {
         long due = rate > 0 ? (long)((now() - begin) * rate) : started + 16;
         for (; started < due && running < 64; started++, running++) {
             pid_t pid;
@@ -31,6 +37,6 @@ int main(int argc, char **argv) {
         if (rate > 0) nanosleep(&(struct timespec){0, 1000000}, NULL);
     }
     while (wait(NULL) > 0) {}
-    printf("%ld\n", started);
+    printf("%.0f\n", started / (now() - begin));
     return 0;
 }

@@ -134,14 +134,3 @@ def test_a_value_that_somebody_sets_after_the_kill_is_kept_and_reported(director
     finally:
         path.write_text(before[target])
     assert differences(before) == {}
-
-
-def test_the_undo_itself_is_killed(directory):
-    """A restore of the real interrupts that is ended in its middle goes on where it was."""
-    before = steady()
-    applied, count = moments("cpu-park", directory)
-    for nth in (applied + 1, applied + 2, (applied + count) // 2, count):
-        assert child("cpu-park", directory, nth).returncode == -signal.SIGKILL
-        # four lives each left something to the next: the first undo that is let through ends it
-        assert undo(directory)[0] == 0
-        assert differences(before) == {}

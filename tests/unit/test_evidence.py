@@ -110,6 +110,8 @@ def test_an_overtaken_answer_adds_what_it_knows_and_undoes_nothing():
     assert after(m(10), m(5, last=4.0)) == m(10, last=4.0)
     # It stood at 5 and not at 10: when it ended nobody knows.
     assert after(m(10), m(5, active=True)).last == 10.0
+    # Regression: what was known of other activity was taken for the end of this.
+    assert after(m(1, last=1.0), m(2, last=6.0), m(10), m(5, active=True)).last == 10.0
     assert after(m(10, failed=True), m(5, failed=True)).since == 5.0
 
 

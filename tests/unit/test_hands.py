@@ -335,6 +335,26 @@ def test_activity_never_waits_behind_an_apply_in_flight(bench):
     assert bench.unchanged()
 
 
+def test_no_patience_with_an_apply_in_flight(bench):
+    """Not even another slow action waits for it."""
+    go, came = bench.files.hang(ONLINE)
+    bench.ledger.perform("hooks", "ease", [Change(STAT, "60")])
+
+    async def story():
+        hands = bench.hands()
+        task = applying(hands, ("cpu-offline",))
+        await come(came)
+        hands.stop()
+        restoring = asyncio.ensure_future(hands.restore())
+        assert await bench.until_back(STAT) < PATIENCE["slow"] / 2
+        go.set()
+        assert await restoring == ((), ())
+        await task
+
+    asyncio.run(story())
+    assert bench.unchanged()
+
+
 def test_a_hook_that_takes_long(bench):
     """A real program, 0.4 s: the restore of the others does not wait for it, and it hears ``false`` afterwards."""
     script = Path(bench.kernel.root + HOOK)

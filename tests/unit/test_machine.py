@@ -191,7 +191,9 @@ def test_a_restore_that_has_failed_for_days_is_tried_again():
 
 def test_each_restore_begins_with_quick_tries():
     """However long the one before took."""
-    back = napping(ladder(EASE)).at(100).hears("ssh", last="now").restored("park").at(101).due().restored("park")
+    back = (
+        napping(ladder(EASE)).at(100).hears("ssh", last="now").restored("park").at(101).due().restored("park")
+    )
     back.waits_until(103).at(103).due().restored().asleep().quiet(until=200).is_in(Phase.NAPPING)
     back.hears("ssh", last="now").restored("park").waits_until(201)
 

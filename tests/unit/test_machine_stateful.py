@@ -55,7 +55,7 @@ CONFIGURATIONS = [
 ]
 
 
-def of_hold(before: Reading, after: Reading, end_of_failure: float) -> list[float]:
+def of_hold(before: Reading, after: Reading, end_of_failure: float, *, overtaken: bool) -> list[float]:
     """Until when it lasted, if ``after`` ends what ``before`` said to stand."""
     if (
         after.active
@@ -63,7 +63,7 @@ def of_hold(before: Reading, after: Reading, end_of_failure: float) -> list[floa
         or (before.failed and (after.failed or end_of_failure < 0))
     ):
         return []
-    better = after.last is not None and (after.last > before.at or before.told)
+    better = not overtaken and after.last is not None and (after.last > before.at or before.told)
     end = max(before.at, after.last or 0.0) if better else after.at
     return [min(end, end_of_failure) if before.failed else end]
 
@@ -97,7 +97,9 @@ class Oracle:
                 failing = min(failing if failing is not None else older.at, older.at)
             if index:
                 since = failing if failing is not None and older.failed else older.at
-                moments += of_hold(older, newer, self.failure_end(taken, since))
+                moments += of_hold(
+                    older, newer, self.failure_end(taken, since), overtaken=newer is not reading
+                )
             newest = newer
             failing = failing if newest.failed else None
         if newest.failed:
@@ -250,16 +252,30 @@ class Conversation(RuleBasedStateMachine):
 
     def must_look_in_time(self, busy):
         configured = self.oracle.settings
-        if self.depth >= 0 and configured.acting and any(not taken.events for _, taken in configured.monitors):
+        if (
+            self.depth >= 0
+            and configured.acting
+            and any(not taken.events for _, taken in configured.monitors)
+        ):
             assert self.timer is not None
             assert self.timer <= self.now + configured.restore_within, "the way back is to be quick"
-        if self.timer is not None and self.state.phase is Phase.AWAKE and busy and not self.told_hold() and not self.certain_end():
-            assert self.timer <= self.now + configured.stages[0].after, "a hold that nothing tells the end of is forgotten"
+        if (
+            self.timer is not None
+            and self.state.phase is Phase.AWAKE
+            and busy
+            and not self.told_hold()
+            and not self.certain_end()
+        ):
+            assert self.timer <= self.now + configured.stages[0].after, (
+                "a hold that nothing tells the end of is forgotten"
+            )
 
     def certain_end(self):
         """Something stands that ends by itself: looking can wait until then."""
         ends = (*self.oracle.leases.values(), *self.oracle.windows.values(), self.oracle.up_until)
-        return any(end is not None and end > self.now for end in ends) or bool(verdict(self.state, self.now).ends)
+        return any(end is not None and end > self.now for end in ends) or bool(
+            verdict(self.state, self.now).ends
+        )
 
     def told_hold(self):
         """An event will tell the end of something that stands, and rules (whose ends are subtler) are not in play."""
@@ -478,6 +494,14 @@ class Conversation(RuleBasedStateMachine):
             if not any(s.sleep for s in self.oracle.settings.stages[: index + 1]):
                 assert self.depth == index or self.due(self.depth) <= self.now
 
+    @rule(stage=st.sampled_from(["a", "b", "c"]))
+    def nap_asked_in_vain(self, stage):
+        """A lease that comes before it is obeyed cancels it: it is not obeyed when the lease is over."""
+        self.everybody_leaves()
+        self.nap_asked(stage)
+        self.lease("x", 2.0)
+        self.live_until(self.now + 3.0)
+
     @rule()
     def wake_asked(self):
         """An admin asks to come back."""
@@ -549,6 +573,8 @@ class Conversation(RuleBasedStateMachine):
     def our_sleep_is_over(self, slept):
         """Also one that was cancelled too late."""
         self.resumed(slept)
+        if self.restoring:
+            self.everything_is_put_back(fails=False)
 
     @rule(slept=st.sampled_from([0.0, 300.0]))
     def resumed(self, slept):
@@ -612,16 +638,27 @@ class Conversation(RuleBasedStateMachine):
         """From wherever we are: once everybody is gone and the world keeps its promises, the deepest stage is reached in time."""
         if getattr(self, "broken", True):
             return
-        if self.state.phase is Phase.HALTED or self.halted:
-            self.wake_asked()
         if self.outside_sleep:
             self.resumed(0.0)
+        if self.state.phase is Phase.HALTED or self.halted:
+            self.wake_asked()
         self.everybody_leaves()
         stages, looks = self.oracle.settings.stages, len(self.look_began)
         _, idle = self.oracle.used(self.now)
         hold = max((taken.hold for _, taken in self.oracle.settings.monitors), default=0.0)
-        late = max(self.now, self.oracle.up_until) + sum(s.warn for s in stages) + (60 if not self.restored else 0)
-        self.live_until(max(late, max(idle, self.now if self.oracle.used(self.now)[0] else 0.0) + hold + (stages[-1].after if stages else 0.0)))
+        late = (
+            max(self.now, self.oracle.up_until)
+            + sum(s.warn for s in stages)
+            + (60 if not self.restored else 0)
+        )
+        self.live_until(
+            max(
+                late,
+                max(idle, self.now if self.oracle.used(self.now)[0] else 0.0)
+                + hold
+                + (stages[-1].after if stages else 0.0),
+            )
+        )
         assert self.state.phase is not Phase.HALTED
         assert self.depth == len(stages) - 1, f"nobody there, and it stays in stage {self.depth}"
         assert len(self.look_began) - looks <= 2 * len(stages) + 4, "more looks than the ladder has rungs"

@@ -23,8 +23,8 @@ from typing import Any
 
 from powernap.cli import glance, output, overview, trial
 from powernap.cli.client import DaemonError
-from powernap.cli.paint import Cell, columns
-from powernap.cli.watch import News, live_line
+from powernap.cli.paint import Cell, columns, show
+from powernap.cli.watch import News, happening, live_line
 from powernap.config.load import load
 from powernap.config.show import as_toml, sections
 from powernap.core.units import show_duration
@@ -60,13 +60,23 @@ async def _run(args: argparse.Namespace, directory: str) -> int:
         view.say(document)
         config = load(path, trusted=False)
         began = view.following(args.length)
-        await daemon.serve(config, [path], places, ledger, Journal(quiet=True), until=view.over, began=began)
-        return view.end(ledger)
+        try:
+            status = await daemon.serve(
+                config, [path], places, ledger, Journal(quiet=True), until=view.over, began=began
+            )
+        finally:
+            # After a clean end there is nothing left to put back; after a defect of ours there may be.
+            if ledger is not None and ledger.live():
+                ledger.restore()
+        return view.end(ledger) or status
 
 
 @contextlib.contextmanager
 def tidied(places: daemon.Places) -> Iterator[None]:
-    """Leave no empty ledger, nor its directory, where there was none. It is locked until we have gone: nobody else can have begun it."""
+    """Leave no empty ledger, nor its directory, where there was none, and no socket that nobody answers on.
+
+    The ledger is locked until we have gone: nobody else can have begun it.
+    """
     had_directory, had_ledger = os.path.isdir(places.runtime), os.path.exists(places.ledger)
     try:
         yield
@@ -104,8 +114,7 @@ async def prepare(args: argparse.Namespace, path: str, socket: str, refusal: str
     taken, blind = trial.sighted(seen)
     chosen, idle, doing = trial.actions(Host(), given, refusal)
     config = trial.plan(given, wishes, taken, chosen, act=not refusal)
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(as_toml(sections(config)))
+    write(path, as_toml(sections(config)))
     return {
         "event": "trying",
         "root": os.geteuid() == 0,
@@ -118,6 +127,12 @@ async def prepare(args: argparse.Namespace, path: str, socket: str, refusal: str
         "socket": socket,
         "invitation": trial.invitation(seen, taken),
     }
+
+
+def write(path: str, text: str) -> None:
+    """A new file."""
+    with open(path, "x", encoding="utf-8") as file:
+        file.write(text)
 
 
 class View:
@@ -136,6 +151,7 @@ class View:
         self.entered: float | None = None
         self.began = time.monotonic()
         self.blockers: list[dict[str, Any]] = []
+        self.latest: dict[str, Any] | None = None
 
     def following(self, length: float) -> Callable[[Node], None]:
         """To be called when the node begins: time it, hear what it tells, and mind the terminal."""
@@ -147,7 +163,6 @@ class View:
             # A terminal that closes (ssh broke off) ends it; so does Ctrl-Z: a stopped daemon could not bring the machine back.
             for number in (signal.SIGHUP, signal.SIGTSTP):
                 loop.add_signal_handler(number, self.over.set)
-            loop.set_exception_handler(lambda _loop, context: self._broke(context))
             node.told.append(lambda entry: self.hear(entry, node))
             read_along()
 
@@ -157,12 +172,6 @@ class View:
         self.blockers = facts.why(node)["blockers"]
         self.over.set()
 
-    def _broke(self, context: dict[str, Any]) -> None:
-        """A fault of ours in the loop: said in one sentence, and the try ends, which puts everything back."""
-        error = context.get("exception")
-        output.fault(error if isinstance(error, Exception) else RuntimeError(context.get("message", "")))
-        self.over.set()
-
     def hear(self, entry: dict[str, Any], node: Node) -> None:
         """One thing that happened."""
         if entry["event"] == "entered":
@@ -170,6 +179,8 @@ class View:
             entry = {**entry, "changed": node.hands.changed()}
         elif entry["event"] == "left":
             self._napped()
+        elif happening(entry):
+            self.latest = {"name": entry["monitor"], "reason": entry.get("reason", "")}
         if self.as_json or self.news.worth_a_line(entry):
             self.say(entry)
 
@@ -200,6 +211,7 @@ class View:
             "naps": self.naps,
             "napping_s": round(self.napping, 3),
             "blockers": self.blockers,
+            "latest": self.latest,
             "left_changed": left,
         }
         self.say(document)
@@ -252,14 +264,14 @@ def opening(entry: dict[str, Any]) -> str:
     rows += overview.section(
         "left out", [[f"{name}: {reason}"] for name, reason in entry["left_out"].items()]
     )
+    usual = entry["socket"] == daemon.Places().socket
+    powernap = "powernap" if usual else f"POWERNAP_SOCKET={entry['socket']} powernap"
     back = [
         "press Enter here" if sys.stdin.isatty() else "",
         f"in another terminal: {entry['invitation']}" if entry["invitation"] else "",
     ]
-    rows.append([("come back", "bold"), "; or ".join(filter(None, back)) or "powernap wake"])
-    usual = entry["socket"] == daemon.Places().socket
-    ask = "powernap why" if usual else f"POWERNAP_SOCKET={entry['socket']} powernap why"
-    rows.append([("ask it", "bold"), f"in another terminal: {ask}"])
+    rows.append([("come back", "bold"), "; or ".join(filter(None, back)) or f"{powernap} wake"])
+    rows.append([("ask it", "bold"), f"in another terminal: {powernap} why"])
     return "\n".join([*lines, columns(rows)])
 
 
@@ -270,5 +282,7 @@ def closing(entry: dict[str, Any]) -> str:
     if entry["naps"]:
         times = "once" if entry["naps"] == 1 else f"{entry['naps']} times"
         return f"it napped {times}, {show_duration(entry['napping_s'])} of {show_duration(entry['for_s'])}"
-    reasons = "; ".join(f"{b['name']}: {b['reason']}" for b in entry["blockers"])
-    return f"it did not nap: {reasons}" if reasons else "it did not nap: it was not idle for long enough"
+    guilty = entry["blockers"] or [entry["latest"]] * bool(entry["latest"])
+    reasons = "; ".join(f"{each['name']}: {each['reason']}" for each in guilty)
+    advice = "--quiet-only leaves rates out, --nap-after 2s waits less long"
+    return f"it did not nap: {show(reasons) or 'it was not idle for long enough'} ({advice})"

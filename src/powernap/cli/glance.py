@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from powernap import actions, monitors
-from powernap.config.kinds import ACTIONS, MONITORS
+from powernap.config.kinds import ACTIONS, MONITORS, KindError
 from powernap.config.model import ActionConfig, Config, MonitorConfig
 from powernap.core.reading import Reading
 from powernap.daemon.loop_ears import LoopEars
@@ -54,7 +54,10 @@ async def look_all(configs: Iterable[MonitorConfig], root: str = "/") -> list[Se
 
 
 async def _look(host: Host, config: MonitorConfig) -> Seen:
-    module: monitors.MonitorModule = MONITORS.module(config.type)
+    try:
+        module: monitors.MonitorModule = MONITORS.module(config.type)
+    except KindError as error:
+        return Seen(config, unavailable(error.message, error.remedy))
     answer = probe(module, host, config)
     if not answer or config.type in PROBED_ONLY:
         return Seen(config, answer, events=module.EVENTS)

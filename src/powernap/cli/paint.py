@@ -23,7 +23,7 @@ def coloured(stream: TextIO) -> bool:
 
 def paint(text: str, style: str, *, colour: bool) -> str:
     """The text in a style."""
-    return f"\x1b[{STYLES[style]}m{text}\x1b[0m" if colour and style else text
+    return f"\x1b[{STYLES[style]}m{text}\x1b[0m" if colour and style and text else text
 
 
 def show(text: str) -> str:

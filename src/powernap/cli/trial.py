@@ -14,6 +14,7 @@ from typing import Any
 from powernap.actions import find
 from powernap.cli.glance import Seen
 from powernap.config.model import ActionConfig, Config, MonitorConfig, Stage
+from powernap.host.availability import Availability
 from powernap.host.host import Host
 from powernap.monitors import find as find_monitor
 
@@ -75,7 +76,7 @@ def sighted(seen: Iterable[Seen]) -> tuple[dict[str, MonitorConfig], dict[str, s
     for each in seen:
         name, reading = each.config.name, each.reading
         if not each.answer:
-            left_out[name] = each.answer.detail + (f" -> {each.answer.remedy}" if each.answer.remedy else "")
+            left_out[name] = why_not(each.answer)
         elif reading and reading.failed:
             left_out[name] = reading.reason
         elif reading and reading.active and each.config.type in OWN:
@@ -83,6 +84,11 @@ def sighted(seen: Iterable[Seen]) -> tuple[dict[str, MonitorConfig], dict[str, s
         else:
             taken[name] = each.config
     return taken, left_out
+
+
+def why_not(answer: Availability) -> str:
+    """The reason and the remedy."""
+    return answer.detail + (f" -> {answer.remedy}" if answer.remedy else "")
 
 
 def actions(
@@ -95,7 +101,7 @@ def actions(
     configured = {action.type: action for action in config.actions.values()}
     chosen = {kind: configured.get(kind) or ActionConfig(kind, kind, find(kind).Options()) for kind in SAFE}
     answers = {action.name: find(action.type).probe(host, action.options) for action in chosen.values()}
-    left_out = {name: answer.detail for name, answer in answers.items() if not answer}
+    left_out = {name: why_not(answer) for name, answer in answers.items() if not answer}
     if refusal:
         left_out |= {name: refusal for name, answer in answers.items() if answer}
     doing = [name for name in answers if name not in left_out]

@@ -9,7 +9,11 @@ from typing import Any
 from powernap.cli import client
 from powernap.cli.output import show_json_line
 from powernap.cli.paint import show
+from powernap.core.units import show_duration
 from powernap.daemon.words import sentence
+
+PULSE = 1.0
+"""Seconds within which activity at an instant is told as one that happens now."""
 
 
 def add(subparsers: Any) -> argparse.ArgumentParser:
@@ -56,7 +60,19 @@ def live_line(entry: dict[str, Any]) -> str:
     when = time.strftime("%H:%M:%S", time.localtime(entry.get("time", time.time())))
     if entry.get("event") != "reading":
         return f"{when}  {show(sentence(entry))}"
-    word = "failed" if entry.get("failed") else "active" if entry.get("active") else "quiet"
-    return f"{when}    {show(entry['monitor'])}: {word}" + (
-        f", {show(entry['reason'])}" if entry.get("reason") else ""
-    )
+    since = entry.get("at", 0.0) - entry["last"] if "last" in entry else None
+    reason = f", {show(entry['reason'])}" if entry.get("reason") else ""
+    word, ago = "quiet", f", {show_duration(since)} ago" if since is not None else ""
+    if entry.get("failed"):
+        word, ago = "failed", ""
+    elif happening(entry):
+        word, ago = "active" if entry["active"] else "just now", ""
+    return f"{when}    {show(entry['monitor'])}: {word}{reason}{ago}"
+
+
+def happening(entry: dict[str, Any]) -> bool:
+    """A reading that tells of activity now: one that lasts, or one at an instant that has only just been."""
+    if entry.get("event") != "reading":
+        return False
+    last = entry.get("last")
+    return bool(entry.get("active") or (last is not None and entry.get("at", 0.0) - last < PULSE))

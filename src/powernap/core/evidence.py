@@ -26,12 +26,13 @@ def follow(before: Reading | None, reading: Reading, rule: MonitorRule) -> Readi
     Activity that is known stays known, a failure keeps the instant at which it began, and an answer that was overtaken by a newer
     one does not undo that.
     """
-    if before is not None and reading.at < before.at:
+    overtaken = before is not None and reading.at < before.at
+    if before is not None and overtaken:
         before, reading = reading, before
     since = _failing_since(before, reading) if reading.failed else reading.since
     last = reading.last
     if before is not None:
-        instants = (last, before.last, _ended(before, reading, rule))
+        instants = (last, before.last, _ended(before, reading, rule, sure=not overtaken))
         last = max((instant for instant in instants if instant is not None), default=None)
     # Most readings are kept as they are: this runs for each key pressed on a machine that naps.
     changed = last != reading.last or since != reading.since
@@ -45,13 +46,15 @@ def _failing_since(before: Reading | None, reading: Reading) -> float:
     return min(since, before.at if before.since is None else before.since)
 
 
-def _ended(before: Reading, reading: Reading, rule: MonitorRule) -> float | None:
+def _ended(before: Reading, reading: Reading, rule: MonitorRule, *, sure: bool) -> float | None:
     """Until when a hold, or a failure that counts, lasted if ``reading`` ends it. Awake when unsure: unless the monitor knows
     better, until now.
+
+    :param sure: what ``reading`` says is all its own; what was added to it since would be taken for knowledge of this end.
     """
     if reading.active or not (before.active or before.failed):
         return None
-    knows = reading.last is not None and (reading.last > before.at or before.told)
+    knows = sure and reading.last is not None and (reading.last > before.at or before.told)
     end = max(before.at, reading.last) if knows and reading.last is not None else reading.at
     if not before.failed:
         return end

@@ -24,8 +24,8 @@ def sound(name: str, answer: Any, now: float) -> Reading:
     """The answer under the monitor's own name, with no instant after ``now``; a failed reading where it makes no sense."""
     if not isinstance(answer, Reading):
         return failure(name, now, f"answered with {type(answer).__name__}, not with a reading")
-    instants = (answer.at, answer.last, answer.since)
-    if answer.at is None or not all(instant is None or _number(instant) for instant in instants):
+    instants = [instant for instant in (answer.last, answer.since) if instant is not None]
+    if not all(_number(instant) for instant in (answer.at, *instants)):
         return failure(name, now, "answered with an instant that is none")
     return replace(
         answer,

@@ -8,7 +8,7 @@ from typing import Any
 from powernap import __version__
 from powernap.core.machine import Phase, due_at, verdict
 from powernap.core.reading import Reading
-from powernap.core.verdict import Blocker
+from powernap.core.verdict import Blocker, standing
 from powernap.daemon.node import Node
 
 VERSION = 1
@@ -114,6 +114,7 @@ def status(node: Node) -> dict[str, Any]:
         "leases": [
             {"id": lease.id, "who": lease.who, "why": lease.why, "for_s": ago(lease.since, now)}
             for lease in node.state.leases.values()
+            if standing(lease.until, now)
         ],
         "changed": node.hands.changed(),
         "left_out": node.hands.skipped(),
@@ -122,6 +123,6 @@ def status(node: Node) -> dict[str, Any]:
             "pid": os.getpid(),
             "cpu_s": round(usage.user + usage.system, 4),
             "wakeups": getattr(ears, "wakeups", None),
-            "history": node.history.trouble or node.history.path,
+            "history": node.voice.history.trouble or node.voice.history.path,
         },
     }

@@ -251,7 +251,9 @@ class Lookout:
     def close(self) -> list[str]:
         """Give back every source; what could not be, in sentences."""
         self.closed = True
-        waiting = [future for watch in self.watches.values() for future in (watch.pending, watch.work) if future]
+        waiting = [
+            future for watch in self.watches.values() for future in (watch.pending, watch.work) if future
+        ]
         for future in [*self.looks, *waiting]:
             future.cancel()
         troubles = []

@@ -11,6 +11,8 @@ import argparse  # noqa: E402
 import asyncio  # noqa: E402
 import os  # noqa: E402
 import signal  # noqa: E402
+import time  # noqa: E402
+import traceback  # noqa: E402
 from collections.abc import Callable  # noqa: E402
 from dataclasses import dataclass  # noqa: E402
 from typing import Any  # noqa: E402
@@ -33,6 +35,9 @@ from powernap.host.knobs import Knobs, MachineKnobs  # noqa: E402
 from powernap.host.ledger import Ledger, boot_id  # noqa: E402
 from powernap.host.ledger_file import LedgerBusyError, LedgerFile  # noqa: E402
 from powernap.host.notify import notify  # noqa: E402
+
+LEFT, FAULTS, NOT_PERMITTED, BROKEN = 1, 2, 3, 70
+"""Exit statuses besides 0. The service manager tries again after 1 and 70, not after 2 and 3 (packaging/powernapd.service)."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +92,8 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main(given: list[str] | None = None, knobs: Knobs | None = None) -> int:
-    """The entry point: 0 stopped as asked, 2 the configuration has faults, 3 not permitted or already running.
+    """The entry point: 0 stopped as asked, 1 stopped but something is left changed, 2 the configuration has faults, 3 not permitted or
+    already running, 70 a defect (``EX_SOFTWARE``, sysexits.h).
 
     :param knobs: the machine's; a test's die at the n-th write.
     """
@@ -100,28 +106,35 @@ def main(given: list[str] | None = None, knobs: Knobs | None = None) -> int:
         for problem in error.problems:
             journal.log(str(problem), WARNING)
         journal.log("the configuration has faults: powernapd does not start, and nothing is changed", WARNING)
-        return 2
+        return FAULTS
     places = Places(args.runtime, args.state)
     try:
         make_places(places)
         ledger = open_ledger(places, knobs) if os.geteuid() == 0 else None
     except LedgerBusyError as error:
         journal.log(f"{error}; is powernapd running already?", WARNING)
-        return 3
+        return NOT_PERMITTED
     except OSError as error:
         journal.log(
             f"{error.filename or places.runtime}: {error.strerror}; powernapd needs root, or --runtime and --state",
             WARNING,
         )
-        return 3
-    return asyncio.run(serve(config, paths, places, ledger, journal))
+        return NOT_PERMITTED
+    try:
+        return asyncio.run(serve(config, paths, places, ledger, journal))
+    except Exception as error:
+        for line in traceback.format_exception(error):
+            journal.log(line.rstrip(), WARNING)
+        journal.log("powernapd ends on a defect; `powernap undo` puts back what is left changed", WARNING)
+        return BROKEN
 
 
 def make_places(places: Places) -> None:
     """The directories; anybody may reach the socket, the ledger itself is 0600."""
-    os.makedirs(places.runtime, mode=0o755, exist_ok=True)
-    if places.state:
-        os.makedirs(places.state, mode=0o755, exist_ok=True)
+    for path in (places.runtime, places.state):
+        if path and not os.path.isdir(path):
+            os.makedirs(path)
+            os.chmod(path, 0o755)  # noqa: S103 - whatever the umask is: `powernap why` is for everybody
 
 
 def open_ledger(places: Places, knobs: Knobs | None = None) -> Ledger:
@@ -151,24 +164,32 @@ async def serve(
     done = until or asyncio.Event()
     host = Host(ears=LoopEars(loop))
     hands = Hands(host, ledger, config.actions, config.settings.action_time_limit)
+    left = sorted({change["action"] for change in hands.changed()})
+    failed, kept = await hands.restore()
     node = Node(host, config, hands, find, journal, History(places.history, config.settings.history))
-    undone = await hands.restore()
-    requests = Requests(node, lambda: reload(node, paths))
-    control = ControlSocket(places.socket, requests.answer)
-    await control.listen()
+    node.gave_up = done.set
+    control = ControlSocket(places.socket, Requests(node, lambda: reload(node, paths)).answer)
+    try:
+        await control.listen()
+    except OSError as error:
+        journal.log(
+            f"{places.socket}: {error.strerror or error}; nobody could ask powernapd anything", WARNING
+        )
+        await node.stop()
+        return NOT_PERMITTED
     for number, act in signals(node, done, paths).items():
         loop.add_signal_handler(number, act)
     began(node)
     node.begin()
-    node.tell("started", detail=f"{__version__} began, mode {config.mode}")
-    say_leftovers(node, undone)
+    if not node.broken:
+        say_start(node, left, failed, kept)
     await done.wait()
-    await node.stop()
-    node.tell("stopped")
-    node.history.flush()
+    clean = await node.stop()
+    node.voice.say("stopped", detail="" if clean else "something is left changed; `powernap undo` goes on")
+    node.voice.history.flush()
     await control.close()
     journal.close()
-    return 0
+    return BROKEN if node.broken else 0 if clean else LEFT
 
 
 def find(kind: str) -> monitors.MonitorModule:
@@ -177,13 +198,18 @@ def find(kind: str) -> monitors.MonitorModule:
     return module
 
 
-def say_leftovers(node: Node, undone: tuple[tuple[ev.Failure, ...], tuple[str, ...]]) -> None:
-    """What an earlier life left changed, and could not be put back now."""
-    failed, kept = undone
-    for failure in failed:
-        node.tell("restore-failed", detail=f"{failure.action}: {failure.reason}")
+def say_start(node: Node, left: list[str], failed: tuple[ev.Failure, ...], kept: tuple[str, ...]) -> None:
+    """That it began; what an earlier life left changed, and what became of it; what the admin should know of the configuration."""
+    node.tell("started", detail=f"{__version__} began, mode {node.config.mode}")
+    if left and not failed:
+        node.tell("undone", detail=", ".join(left))
     for foreign in kept:
         node.tell("kept-foreign", detail=foreign)
+    for note in node.config.notes:
+        node.tell("note", detail=str(note))
+    for conflict in node.hands.conflicts() if node.settings.acting else []:
+        node.tell("conflict", detail=f"{conflict['tool']} ({conflict['owns']}): {conflict['remedy']}")
+    node.leftovers(failed)
 
 
 def signals(node: Node, done: asyncio.Event, paths: list[str]) -> dict[int, Callable[[], None]]:
@@ -200,7 +226,7 @@ def signals(node: Node, done: asyncio.Event, paths: list[str]) -> dict[int, Call
 
 def reload(node: Node, paths: list[str]) -> list[str]:
     """Load the configuration again: its faults (then nothing has changed), or none."""
-    notify("RELOADING=1")
+    notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
     try:
         config = load(*paths)
     except ConfigErrors as error:

@@ -57,9 +57,7 @@ class Node:
         self.defects: dict[str, float] = {}
         self.tasks: set[asyncio.Task[None]] = set()
         self.state: State
-        self.alarm = Alarm(
-            host.clock, self._due, lambda: notify("WATCHDOG=1"), watchdog_period(os.environ)
-        )
+        self.alarm = Alarm(host.clock, self._due, lambda: notify("WATCHDOG=1"), watchdog_period(os.environ))
         assert host.ears is not None
         self.resumes = ResumeWatch(host.ears, self._resumed)
         self.lookout = self._open(config)
@@ -183,7 +181,9 @@ class Node:
             except Exception as error:
                 # Whatever was changed is in the ledger, and is put back with the stage.
                 self._defect(f"applying {command.stage}", error)
-                failed = tuple(ev.Failure(name, f"{type(error).__name__}: {error}") for name in command.actions)
+                failed = tuple(
+                    ev.Failure(name, f"{type(error).__name__}: {error}") for name in command.actions
+                )
         self.feed(ev.Applied(self.host.clock.boottime(), command.serial, failed))
 
     def _restore(self, command: ask.Restore) -> None:
@@ -316,15 +316,18 @@ class Node:
         for trouble in troubles:
             self.voice.say("defect", detail=f"{trouble}; going on")
 
-    async def stop(self) -> bool:
-        """Put everything back, then give everything up; whether all is as it was. What happens from now on changes nothing."""
+    async def stop(self, limit: float = STOP_LIMIT) -> bool:
+        """Put everything back, then give everything up; whether all is as it was. What happens from now on changes nothing.
+
+        :param limit: seconds after which what hangs is left to ``powernap undo``.
+        """
         notify("STOPPING=1")
         self.stopping = True
         self.alarm.close()
         self.hands.stop()
         restoring = asyncio.ensure_future(self.put_back())
-        await asyncio.wait([restoring], timeout=STOP_LIMIT)
-        failed = restoring.result() if restoring.done() else (ev.Failure("stop", f"not done in {STOP_LIMIT:g}s"),)
+        await asyncio.wait([restoring], timeout=limit)
+        failed = restoring.result() if restoring.done() else (ev.Failure("stop", f"not done in {limit:g}s"),)
         for failure in failed:
             self.voice.say("restore-failed", detail=f"{failure.action}: {failure.reason}")
         self._say_all(self.lookout.close())

@@ -8,9 +8,11 @@ from typing import Any
 
 from powernap.core import events as ev
 from powernap.core.machine import Phase
-from powernap.core.verdict import Lease
+from powernap.core.verdict import Lease, standing
 from powernap.daemon import facts
+from powernap.daemon.answers import clean
 from powernap.daemon.control import Client, RefusedError
+from powernap.daemon.lookout import Scope
 from powernap.daemon.node import Node
 
 REFRESH_MIN = 1.0
@@ -65,14 +67,19 @@ class Requests:
         now = self.node.host.clock.boottime()
         if request.get("refresh", True) and now >= self.refreshed + REFRESH_MIN:
             self.refreshed = now
-            self.node.lookout.look(0, eventless=False)
+            # Only those: to be looked at because of a question must not change what the counters say of the machine's use.
+            self.node.refresh(Scope.DEAF)
 
     def history(self, _client: Client, request: dict[str, Any]) -> dict[str, Any]:
         """The latest entries, oldest first."""
         count = request.get("count", 50)
         if not isinstance(count, int) or isinstance(count, bool) or count < 1:
             raise RefusedError("count is a number above 0")
-        return {"ok": True, "version": facts.VERSION, "entries": list(self.node.history.entries)[-count:]}
+        return {
+            "ok": True,
+            "version": facts.VERSION,
+            "entries": list(self.node.voice.history.entries)[-count:],
+        }
 
     def events(self, client: Client, _request: dict[str, Any]) -> dict[str, Any]:
         """The flight recorder: what the core was told, for a bug report and for ``replay``."""
@@ -84,9 +91,15 @@ class Requests:
 
     def watch(self, client: Client, _request: dict[str, Any]) -> None:
         """Everything that happens from now on, a line each."""
+        if "watch" in client.closing:
+            raise RefusedError("this connection watches already")
         client.send({"ok": True, "version": facts.VERSION, "event": "watching"})
         self.node.told.append(client.send)
-        client.closing.append(lambda: self.node.told.remove(client.send))
+        client.closing["watch"] = lambda: self._unwatch(client)
+
+    def _unwatch(self, client: Client) -> None:
+        if client.send in self.node.told:
+            self.node.told.remove(client.send)
 
     # ------------------------------------------------------------ acting
 
@@ -98,7 +111,7 @@ class Requests:
             raise RefusedError(f'the ladder has no stage "{stage}"', f"its stages are: {names}")
         if not self.node.settings.stages:
             raise RefusedError("the ladder has no stages", "add a [[stage]] to powernap.toml")
-        self.node.lookout.look(0, eventless=False)
+        self.node.refresh(Scope.ALL)
         blockers = self.node.blockers()
         if blockers:
             reasons = "; ".join(f"{b.name}: {b.reason}" for b in blockers)
@@ -125,20 +138,30 @@ class Requests:
         ):
             raise RefusedError("for_s is a number of seconds above 0")
         holder = who(client)
+        now = self.node.host.clock.boottime()
+        self._forget_ended(client, now)
         if sum(1 for lease in self.node.state.leases.values() if lease.who == holder) >= LEASES_PER_USER:
             raise RefusedError(f"{holder} holds {LEASES_PER_USER} leases already", "end some", code=3)
-        now = self.node.host.clock.boottime()
         name = f"lease-{next(self.leases)}"
-        self.node.feed(
-            ev.LeaseTaken(now, Lease(name, holder, why, now, None if length is None else now + length))
-        )
+        until = None if length is None else now + length
+        self.node.feed(ev.LeaseTaken(now, Lease(name, holder, why, now, until)))
         self.node.tell("lease-taken", detail=f"{holder}: {why}")
-        client.closing.append(lambda: self._end(name, f"{holder}: {why}"))
+        client.closing[name] = lambda: self._end(name)
         return {"ok": True, "version": facts.VERSION, "lease": name}
 
-    def _end(self, name: str, detail: str) -> None:
-        self.node.feed(ev.LeaseEnded(self.node.host.clock.boottime(), name))
-        self.node.tell("lease-ended", detail=detail)
+    def _forget_ended(self, client: Client, now: float) -> None:
+        """Leases whose time is over, also while no deadline has made the core forget them."""
+        for name, lease in list(self.node.state.leases.items()):
+            if not standing(lease.until, now):
+                self._end(name)
+        for name in [
+            name for name in client.closing if name != "watch" and name not in self.node.state.leases
+        ]:
+            del client.closing[name]
+
+    def _end(self, name: str) -> None:
+        if name in self.node.state.leases:
+            self.node.feed(ev.LeaseEnded(self.node.host.clock.boottime(), name))
 
     def reload_config(self, _client: Client, _request: dict[str, Any]) -> dict[str, Any]:
         """The configuration again; a faulty one changes nothing."""
@@ -158,7 +181,7 @@ def who(client: Client) -> str:
 
 def text(value: Any) -> str:
     """What somebody else wrote, fit for a log line: short, and without control characters."""
-    return "".join(c if c.isprintable() else "?" for c in str(value)[:TEXT_MAX])
+    return clean(value, TEXT_MAX)
 
 
 Serve = Callable[[Requests, Client, dict[str, Any]], dict[str, Any] | None]

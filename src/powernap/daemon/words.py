@@ -31,7 +31,8 @@ SENTENCES = {
     "conflict": "another tool changes the same things: {detail}",
     "undone": "put back what an earlier life left: {detail}",
     "started": "powernapd {detail}",
-    "stopped": "powernapd stopped; everything is as it was",
+    "note": "configuration: {detail}",
+    "stopped": "powernapd stopped; {detail}",
     "lease-taken": "{detail}; staying awake",
     "lease-ended": "{detail} no longer needs the machine",
 }
@@ -54,11 +55,14 @@ def sentence(entry: dict[str, Any]) -> str:
         reasons = "asked to"
     if entry.get("event") == "refused" and reasons:
         reasons = f" ({reasons})"
+    detail = entry.get("detail", "")
+    if entry.get("event") == "stopped" and not detail:
+        detail = "everything is as it was"
     length = show_duration(entry["seconds"]) if "seconds" in entry else "a while"
     words = template.format(
         event=entry.get("event", ""),
         stage=entry.get("stage", ""),
-        detail=entry.get("detail", ""),
+        detail=detail,
         because=reasons,
         length=length,
     ).strip()

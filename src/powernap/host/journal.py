@@ -33,7 +33,9 @@ def encode(fields: Mapping[str, str]) -> bytes:
 
 def one_line(text: str) -> bytes:
     """For standard error: a newline in somebody's words must not pass for a line of ours."""
-    return text.replace("\n", " ").replace("\r", " ").encode(errors="backslashreplace")[: LINE_MAX - 1] + b"\n"
+    return (
+        text.replace("\n", " ").replace("\r", " ").encode(errors="backslashreplace")[: LINE_MAX - 1] + b"\n"
+    )
 
 
 class Journal:

@@ -1,0 +1,216 @@
+"""A node in a test's own loop: monitors as plain classes, hands that only take notes, and every word it says kept."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from types import SimpleNamespace
+from typing import Any
+
+from loop_ears import until as until_true
+
+from powernap.config.model import Config, MonitorConfig, Settings, Stage
+from powernap.core.events import Failure
+from powernap.core.reading import Reading
+from powernap.daemon.history import History
+from powernap.daemon.loop_ears import LoopEars
+from powernap.daemon.node import Node
+from powernap.host.host import Host
+from powernap.host.journal import Journal
+
+until = until_true
+
+
+class Fake:
+    """An opened monitor whose answers the test gives; ``tell`` is the context's."""
+
+    def __init__(self, answer: Callable[[float], Any] = lambda now: Reading("", now)) -> None:
+        self.answer = answer
+        self.asked: list[float] = []
+        self.closed = False
+        self.context: Any = None
+        self.events = True
+
+    def check(self, now: float) -> Any:
+        """What the test says."""
+        self.asked.append(now)
+        return self.answer(now)
+
+    def close(self) -> None:
+        """Noted."""
+        self.closed = True
+
+    def tell(self, **facts: Any) -> None:
+        """The monitor heard something."""
+        now = self.context.host.clock.boottime()
+        self.context.tell(Reading(self.context.name, now, **facts))
+
+    def module(self, *, ours: bool = True, opening: Callable[[], object] = lambda: None) -> Any:
+        """The module that opens it; a foreign one's checks run in a thread. ``opening`` may raise."""
+
+        def open_(context: Any, _options: Any) -> Fake:
+            self.context = context
+            opening()
+            return self
+
+        name = "powernap.monitors.fake" if ours else "somebody.else"
+        return SimpleNamespace(__name__=name, EVENTS=self.events, open=open_)
+
+
+class Hands:
+    """Hands that only take notes: ``did`` is what they were asked, in order."""
+
+    def __init__(self) -> None:
+        self.did: list[str] = []
+        self.changed_now: set[str] = set()
+        self.fails: tuple[Failure, ...] = ()
+        self.applying: Callable[[], Awaitable[object]] = _at_once
+        self.restoring: Callable[[], Awaitable[object]] = _at_once
+        self.stopped = False
+
+    def configure(self, actions: Any, limit: float) -> None:
+        """Noted."""
+        self.did.append("configure")
+
+    def stop(self) -> None:
+        """As the real ones: nothing more is applied."""
+        self.stopped = True
+
+    def ready(self) -> None:
+        """A stage is about to be applied."""
+        self.stopped = False
+
+    async def apply(self, stage: str, names: tuple[str, ...]) -> tuple[Failure, ...]:
+        """One after the other, until stopped."""
+        self.did.append(f"apply {stage}")
+        for name in names:
+            if self.stopped:
+                break
+            await self.applying()
+            self.changed_now.add(name)
+        return self.fails
+
+    async def restore(self) -> tuple[tuple[Failure, ...], tuple[str, ...]]:
+        """All of it."""
+        self.did.append("restore")
+        await self.restoring()
+        self.changed_now.clear()
+        return self.fails, ()
+
+    def changed(self) -> list[dict[str, Any]]:
+        """For ``status``."""
+        return [{"action": name} for name in self.changed_now]
+
+    def skipped(self) -> list[dict[str, str]]:
+        """Nothing."""
+        return []
+
+    def conflicts(self) -> list[dict[str, str]]:
+        """None."""
+        return []
+
+
+async def _at_once() -> None:
+    pass
+
+
+class Words(Journal):
+    """A journal that keeps what it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def log(self, message: str, priority: int = 6, **fields: str) -> None:
+        """Keep it."""
+        self.lines.append(message)
+
+
+def config(
+    *names: str,
+    after: float = 0.05,
+    mode: str = "act",
+    stages: tuple[Stage, ...] | None = None,
+    settings: dict[str, Any] | None = None,
+    **common: Any,
+) -> Config:
+    """One stage and monitors of these names, each of a type of its own name."""
+    ladder = (Stage("ease", after, 0.0, ("quiet",)),) if stages is None else stages
+    return Config(
+        Settings(mode=mode, **(settings or {})),
+        ladder,
+        {name: MonitorConfig(name, name, None, **common) for name in names},
+        files=("test.toml",),
+    )
+
+
+class Keeper:
+    """A node with everything around it. Make it in a coroutine, close it with ``await keeper.end()``."""
+
+    def __init__(
+        self, fakes: dict[str, Any] | None = None, given: Config | None = None, clock: Any = None
+    ) -> None:
+        self.fakes = fakes if fakes is not None else {"work": Fake()}
+        self.hands, self.words, self.gave_up = Hands(), Words(), asyncio.Event()
+        self.host = Host(ears=LoopEars(asyncio.get_running_loop()))
+        if clock is not None:
+            self.host.clock = clock
+        self.node = Node(
+            self.host, given or config(*self.fakes), self.hands, self.load, self.words, History()  # type: ignore[arg-type]
+        )
+        self.node.gave_up = self.gave_up.set
+
+    def load(self, kind: str) -> Any:
+        """The module of a fake; whatever else stands there is the module itself."""
+        fake = self.fakes[kind]
+        return fake.module() if isinstance(fake, Fake) else fake
+
+    @property
+    def phase(self) -> str:
+        """Of the core."""
+        return self.node.state.phase.value
+
+    def said(self, what: str) -> list[dict[str, Any]]:
+        """The history's entries of this kind."""
+        return [entry for entry in self.node.voice.history.entries if entry["event"] == what]
+
+    async def reach(self, phase: str) -> None:
+        """Serve the loop until then."""
+        await until(lambda: self.phase == phase)
+
+    async def end(self) -> None:
+        """Stop, once."""
+        if not self.node.stopping:
+            await self.node.stop()
+
+
+def run(work: Coroutine[Any, Any, Any]) -> Any:
+    """In a loop of its own, in debug mode; a test that takes 10 s has failed."""
+
+    async def bounded() -> Any:
+        async with asyncio.timeout(10):
+            return await work
+
+    return asyncio.run(bounded(), debug=True)
+
+
+def kept(given: dict[str, Any] | None = None, conf: Config | None = None, *, begin: bool = True) -> Any:
+    """Decorates a coroutine of one argument as a test with a keeper that has begun."""
+
+    def decorate(test: Callable[[Keeper], Coroutine[Any, Any, None]]) -> Callable[[], None]:
+        def claim() -> None:
+            async def work() -> None:
+                keeper = Keeper(given, conf)
+                try:
+                    if begin:
+                        keeper.node.begin()
+                    await test(keeper)
+                finally:
+                    await keeper.end()
+
+            run(work())
+
+        claim.__doc__, claim.__name__ = test.__doc__, test.__name__
+        return claim
+
+    return decorate
