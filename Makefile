@@ -1,6 +1,7 @@
 # Every check has a name that a person types; .ci/run calls the same ones.
 #
 #   make try        a private environment, then `powernap try`: needs Python and nothing else
+#   make install    the unit, the group, the configuration and the manual (see README.md); `make uninstall` takes them away
 #   make test       everything that must pass: installs what it needs, then all checks below
 #   make lint types imports unit integration docs package bench
 
@@ -12,11 +13,12 @@ STAMP  := $(VENV)/.installed
 # What the tests run for real. Installed by `make test` as root; without root the tests that need them are skipped and counted.
 DEBS   := dbus python3-dbusmock iproute2 gcc libc6-dev procps man-db mandoc
 
-.PHONY: try test install lint types imports unit integration docs package bench format debs clean
+.PHONY: try test install uninstall lint types imports unit integration docs package bench format debs clean
 
 try:
 	@$(PYTHON) tools/private_environment.py $(TRY)
 	@$(TRY)/bin/powernap try $(ARGS)
+	@echo 'next: $(TRY)/bin/powernap shows what this machine can do; README.md, "Install", keeps it'
 
 test: debs lint types imports unit integration docs package bench
 
@@ -62,17 +64,34 @@ bench: $(STAMP)
 	$(BIN)/python -m bench.gates
 
 # The unit, the group, the default configuration and the manual, for a package that pip installed under PREFIX.
+# An existing configuration is left as it is. DESTDIR is for packagers: nothing outside it is touched.
 PREFIX  ?= /opt/powernap
 DESTDIR ?=
+LOCAL   := $(DESTDIR)/usr/local
 install:
 	install -d $(DESTDIR)/etc/systemd/system $(DESTDIR)/etc/powernap/conf.d $(DESTDIR)/usr/lib/sysusers.d
-	install -d $(DESTDIR)/usr/local/share/man/man1 $(DESTDIR)/usr/local/share/man/man8
-	sed 's|/usr/bin/|$(PREFIX)/bin/|' packaging/powernapd.service > $(DESTDIR)/etc/systemd/system/powernapd.service
+	install -d $(LOCAL)/bin $(LOCAL)/sbin $(LOCAL)/share/man/man1 $(LOCAL)/share/man/man8 $(LOCAL)/share/doc/powernap
+	sed 's|/usr/bin/|$(PREFIX)/bin/|' packaging/powernapd.service | install -m 644 /dev/stdin $(DESTDIR)/etc/systemd/system/powernapd.service
 	install -m 644 packaging/powernap.sysusers $(DESTDIR)/usr/lib/sysusers.d/powernap.conf
 	test -e $(DESTDIR)/etc/powernap/powernap.toml || install -m 644 src/powernap/config/default.toml $(DESTDIR)/etc/powernap/powernap.toml
-	install -m 644 docs/man/powernap.1 $(DESTDIR)/usr/local/share/man/man1/
-	install -m 644 docs/man/powernapd.8 $(DESTDIR)/usr/local/share/man/man8/
+	ln -sf $(PREFIX)/bin/powernap $(LOCAL)/bin/powernap
+	ln -sf $(PREFIX)/bin/powernapd $(LOCAL)/sbin/powernapd
+	install -m 644 docs/man/powernap.1 $(LOCAL)/share/man/man1/
+	install -m 644 docs/man/powernapd.8 $(LOCAL)/share/man/man8/
+	install -m 644 $(DOCS:%=docs/%.md) $(LOCAL)/share/doc/powernap/
 	test -n "$(DESTDIR)" || ! command -v systemd-sysusers >/dev/null || systemd-sysusers
+	test -n "$(DESTDIR)" || ! test -d /run/systemd/system || systemctl daemon-reload
+DOCS := concepts reference catalogue json security
+
+# Puts everything back first. The configuration and the history stay.
+uninstall:
+	test -n "$(DESTDIR)" || ! test -d /run/systemd/system || systemctl disable --now powernapd
+	test -n "$(DESTDIR)" || ! test -x $(LOCAL)/bin/powernap || $(LOCAL)/bin/powernap undo
+	rm -f $(DESTDIR)/etc/systemd/system/powernapd.service $(DESTDIR)/usr/lib/sysusers.d/powernap.conf
+	rm -f $(LOCAL)/bin/powernap $(LOCAL)/sbin/powernapd
+	rm -f $(LOCAL)/share/man/man1/powernap.1 $(LOCAL)/share/man/man8/powernapd.8
+	rm -rf $(LOCAL)/share/doc/powernap
+	@echo 'left: /etc/powernap, /var/lib/powernap, the group powernap, $(PREFIX)'
 
 clean:
 	rm -rf $(VENV) .cache docs/_build build dist

@@ -27,7 +27,7 @@ EXIT = """
 
 130: Ctrl-C.
 
-`hold` with a command returns the command's own: 126 when it may not be run, 127 when there is none, 128 + N when signal N killed it.
+With a command, `hold` returns the command's own, or 126 when it may not be run, 127 when there is none, 128 + N when signal N killed it.
 """
 DAEMON_EXIT = """
 0: Stopped as asked; everything is as it was.
@@ -61,6 +61,8 @@ FILES = """
 /run/powernap/control: The control socket. Anyone may ask; acting takes root or the group powernap.
 
 /var/lib/powernap/history.jsonl: What happened.
+
+/usr/local/share/doc/powernap/: reference.md (every option), json.md (every document), concepts.md, security.md.
 """
 SIGNALS = """
 SIGTERM: Put everything back, then stop.

@@ -12,23 +12,20 @@ ROOTS = (
     "/sys/kernel/mm/ksm",
     "/sys/kernel/mm/transparent_hugepage",
 )
-UNSTEADY = re.compile(
-    "|".join(
-        (
-            # random bytes and numbers of their own; how many files, inodes, terminals, connections and mappings there are
-            r"/proc/sys/kernel/random/(uuid|entropy_avail)",
-            r"/proc/sys/kernel/(ns_last_pid|pty/nr)",
-            r"/proc/sys/fs/(aio-nr|dentry-state|file-nr|inode-nr|inode-state|quota/.*)",
-            r"/proc/sys/net/.*(conntrack_count|/tcp_fastopen_key)",
-            # what KSM and khugepaged have done so far
-            r"/sys/kernel/mm/ksm/(full_scans|general_profit|ksm_zero_pages|pages_(?!to_scan).*|stable_node_(chains|dups))",
-            r"/sys/kernel/mm/transparent_hugepage/(.*/stats/.*|khugepaged/(full_scans|pages_collapsed))",
-            # counters, and the processor that the kernel chose within the mask: an interrupt that fired in between has moved, and
-            # nothing but waiting for it to fire again would move it back (x86 moves an interrupt while it is being handled)
-            r"/proc/irq/\d+/(spurious|effective_affinity(_list)?)",
-        )
-    )
+UNSTEADY = (
+    # random bytes; how many processes, terminals, files, inodes and connections there are
+    r"/proc/sys/kernel/random/(uuid|entropy_avail)",
+    r"/proc/sys/kernel/(ns_last_pid|pty/nr)",
+    r"/proc/sys/fs/(aio-nr|dentry-state|file-nr|inode-nr|inode-state|quota/.*)",
+    r"/proc/sys/net/.*conntrack_count",
+    # what KSM and khugepaged have done so far
+    r"/sys/kernel/mm/ksm/(full_scans|general_profit|ksm_zero_pages|pages_(?!to_scan).*|stable_node_(chains|dups))",
+    r"/sys/kernel/mm/transparent_hugepage/(.*/stats/.*|khugepaged/(full_scans|pages_collapsed))",
+    # counters; and the processor that the kernel chose within the mask: an interrupt that fired in between has moved, and
+    # nothing but waiting for it to fire again would move it back (x86 moves an interrupt while it is being handled)
+    r"/proc/irq/\d+/(spurious|effective_affinity(_list)?)",
 )
+STEADY = re.compile(f"(?!({'|'.join(UNSTEADY)})$)")
 
 
 def settings() -> dict[str, str]:
@@ -37,7 +34,7 @@ def settings() -> dict[str, str]:
     for root in ROOTS:
         for directory, _, names in os.walk(root):
             for path in (f"{directory}/{name}" for name in names):
-                if not UNSTEADY.fullmatch(path):
+                if STEADY.match(path):
                     found[path] = _content(path)
     return found
 

@@ -44,7 +44,9 @@ def uncovered(module: pathlib.Path, directory: str) -> str:
 
 def does_something(module: pathlib.Path) -> bool:
     """A module of data classes alone is covered by being imported."""
-    return any(isinstance(node, ast.FunctionDef) for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))))
+    return any(
+        isinstance(node, ast.FunctionDef) for node in ast.walk(ast.parse(module.read_text(encoding="utf-8")))
+    )
 
 
 def main() -> int:

@@ -10,6 +10,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -164,6 +165,33 @@ def test_one_user_cannot_use_up_the_connections(daemon: Daemon) -> None:
     answers = as_user(65534, attack)
     assert answers.count(True) <= 32
     assert alive(daemon)
+
+
+@pytest.mark.root
+def test_a_user_who_only_asks_does_not_hold_up_the_others(daemon: Daemon) -> None:
+    """Thousands of requests of an ordinary user at once: root is answered meanwhile as if nobody else was there."""
+
+    def attack() -> bool:
+        with contextlib.suppress(OSError):
+            socks = [socket.socket(socket.AF_UNIX) for _ in range(10)]
+            for sock in socks:
+                sock.settimeout(5)
+                sock.connect(str(daemon.socket))
+                sock.sendall(b'{"op":"status"}\n' * 2000)
+            time.sleep(2)
+        return True
+
+    with ThreadPoolExecutor(1) as pool:
+        attacking = pool.submit(as_user, 65534, attack)
+        time.sleep(0.5)
+        waits = []
+        for _ in range(20):
+            began = time.monotonic()
+            assert alive(daemon)
+            waits.append(time.monotonic() - began)
+        assert attacking.result()
+
+    assert sorted(waits)[10] < 0.1
 
 
 def as_user(uid: int, do):

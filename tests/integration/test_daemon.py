@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -190,3 +192,114 @@ command = ["/bin/sh", "-c", "exit 42"]
         assert "0.3s" in found["hangs"]["reason"]
         assert "/nonexistent/check" in found["missing"]["reason"] + found["missing"]["remedy"]
         assert answer["phase"] == "awake"
+
+
+@pytest.mark.root
+@pytest.mark.alone
+def test_a_storm_of_starts_is_heard_once_a_window(tmp_path: Path, work: str) -> None:
+    """A watched program starts 200 times a second: the daemon wakes a few times a second and not for each, never naps meanwhile, and
+    does when the storm is over.
+    """
+    with Daemon(tmp_path, ACTING.replace("500ms", "1s")) as daemon:
+        storm = subprocess.Popen(["/bin/sh", "-c", f"while :; do {work} 0; sleep 0.002; done"])
+        try:
+            time.sleep(1.5)
+            before, began = switches(daemon), time.monotonic()
+            time.sleep(4)
+            woken, length = switches(daemon) - before, time.monotonic() - began
+        finally:
+            storm.kill()
+            storm.wait()
+        entered = [e for e in daemon.ask("history", count=1000)["entries"] if e["event"] == "entered"]
+        daemon.until_phase("napping")
+
+    assert woken / length < 10
+    assert [] == [e for e in entered if e["at"] > entered[0]["at"] + 1.5] if entered else True
+
+
+def switches(daemon: Daemon) -> int:
+    """How often the daemon went to sleep so far, and so was woken."""
+    status = Path(f"/proc/{daemon.process.pid}/status").read_text()
+    return int(status.split("\nvoluntary_ctxt_switches:")[1].split()[0])
+
+
+@pytest.mark.root
+@pytest.mark.alone
+def test_asked_to_stop_twice_it_stops_once_and_in_order(tmp_path: Path) -> None:
+    """A second TERM, an INT and a HUP while it ends cut nothing short."""
+    before = KNOB.read_text()
+    with Daemon(tmp_path, ACTING) as daemon:
+        daemon.until_phase("napping")
+        for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
+            with contextlib.suppress(ProcessLookupError):
+                daemon.process.send_signal(number)
+        assert daemon.process.wait(20) == 0
+    assert before == KNOB.read_text()
+    assert "Traceback" not in daemon.log()
+    assert daemon.ledger.read_text() == ""
+
+
+@pytest.mark.root
+@pytest.mark.alone
+def test_told_to_reload_at_any_moment_it_goes_on(tmp_path: Path) -> None:
+    """HUP in whichever phase, and in a row: at the end it naps, and what it changed is known and put back."""
+    before = KNOB.read_text()
+    with Daemon(tmp_path, ACTING) as daemon:
+        for wait in (0.0, 0.1, 0.5, 0.502, 0.51, 0.6, 0.0, 0.0):
+            time.sleep(wait)
+            daemon.process.send_signal(signal.SIGHUP)
+        daemon.config.write_text(ACTING.replace('"act"', '"watch"'))
+        daemon.until_phase("napping")
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.until("entered", watching=True)
+        assert before == KNOB.read_text()
+        assert daemon.stop() == 0
+    assert "Traceback" not in daemon.log()
+
+
+DEFECTIVE = """
+import sys
+from powernap.daemon import main as daemon
+
+serve = daemon.serve
+daemon.serve = lambda *given: serve(*given, began=lambda node: node.loop.call_later(1.5, node.feed, None))
+sys.exit(daemon.main())
+"""
+
+
+@pytest.mark.root
+@pytest.mark.alone
+def test_a_defect_puts_everything_back_and_ends_loudly(tmp_path: Path) -> None:
+    """An exception where decisions are made, in the middle of a nap: the machine is as it was, the log says why, and the exit status
+    makes the service manager start it anew.
+    """
+    before = KNOB.read_text()
+    with Daemon(tmp_path, ACTING, command=[sys.executable, "-c", DEFECTIVE]) as daemon:
+        daemon.until_phase("napping")
+
+        assert daemon.process.wait(20) == 70
+    assert before == KNOB.read_text()
+    assert "defect of powernapd" in daemon.log()
+    assert "Traceback" in daemon.log()
+
+
+@pytest.mark.root
+@pytest.mark.alone
+def test_python_has_nothing_to_say_against_it(tmp_path: Path, work: str) -> None:
+    """With every warning an error and asyncio in debug mode: a nap, a way back, a reload, and an end without one of them."""
+    monitors = "".join(
+        f"[monitor.{name}]\n"
+        for name in ("sessions", "terminals", "input", "cpu", "load", "disk", "network", "pressure", "magic-packet")
+    )
+    quiet = 'on_error = "ignore"\nabove = "99%"\n'
+    config = ACTING.replace('"act"', '"watch"') + monitors.replace("[monitor.cpu]\n", f"[monitor.cpu]\n{quiet}")
+    command = [sys.executable, "-X", "dev", "-W", "error", "-m", "powernap.daemon"]
+    with Daemon(tmp_path, config, command=command) as daemon:
+        subprocess.run([work, "0.1"], check=True)
+        assert daemon.ask("status")["ok"]
+        assert daemon.ask("reload")["ok"]
+        time.sleep(1)
+        assert daemon.stop() == 0
+
+    said = [line for line in daemon.log().splitlines() if not line.startswith(("powernapd:", "Executing <"))]
+    assert said == []

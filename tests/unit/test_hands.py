@@ -533,7 +533,6 @@ def test_a_file_that_really_hangs(tmp_path):
             )
         done = hands.busy["knob"].done
         thread = next(each for each in threading.enumerate() if each.name == "powernap-knob")
-        assert thread.daemon
         # somebody writes: the read that hung comes back, and the stop is seen
         fd = os.open(tmp_path / "proc" / "knob", os.O_RDWR | os.O_NONBLOCK)
         os.write(fd, b"1\n")
@@ -541,6 +540,7 @@ def test_a_file_that_really_hangs(tmp_path):
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(done.wait(), 5)
         assert done.is_set()
+        assert thread.daemon
         assert hands.busy == {}
 
     asyncio.run(story())

@@ -123,7 +123,7 @@ def test_session_leaders_on_terminals_are_logins(tmp_path: Path) -> None:
     (tmp_path / "etc/passwd").write_text("root:x:0:0::/:/bin/sh\nalice:x:1000:1000::/:/bin/sh\n")
     (tmp_path / "sys/dev/char/4:64").mkdir(parents=True)
     (tmp_path / "sys/dev/char/4:64/uevent").write_text("MAJOR=4\nMINOR=64\nDEVNAME=ttyS0\n")
-    assert logins.from_terminals(TreeFiles(str(tmp_path))) == [
+    assert logins.from_terminals(TreeFiles(str(tmp_path)), 1000.0) == [
         Login("alice", "pts/3", pid=10),
         Login("uid 77", "ttyS0", pid=13),
     ]
@@ -132,7 +132,7 @@ def test_session_leaders_on_terminals_are_logins(tmp_path: Path) -> None:
 def test_hidden_processes_are_an_error(tmp_path: Path) -> None:
     """With hidepid an empty answer would be a lie."""
     with pytest.raises(PermissionError, match="hidepid"):
-        logins.from_terminals(TreeFiles(str(tmp_path)))
+        logins.from_terminals(TreeFiles(str(tmp_path)), 1000.0)
 
 
 @given(st.text(max_size=60))

@@ -18,6 +18,8 @@ from powernap.core.units import show_duration
 from powernap.host.availability import Availability
 
 LIVE = "/"
+PULSE = 1.0
+"""Seconds: activity that is no older is happening."""
 
 
 def add(subparsers: Any) -> argparse.ArgumentParser:
@@ -71,6 +73,7 @@ def document_of(config: Config, trouble: str, root: str = LIVE) -> dict[str, Any
         "version": 1,
         "powernap": __version__,
         "host": os.uname().nodename if root == LIVE else root,
+        "recorded": root != LIVE,
         "root": os.geteuid() == 0,
         "config": list(config.files),
         "trouble": trouble,
@@ -119,6 +122,9 @@ def of_seen(seen: glance.Seen) -> dict[str, Any]:
         "failed": bool(reading and reading.failed),
         "reason": reading.reason if reading else "",
         "who": list(reading.who) if reading else [],
+        "last_s": None
+        if reading is None or reading.last is None
+        else round(max(0.0, reading.at - reading.last), 3),
         "on_error": seen.config.on_error,
     }
 
@@ -141,7 +147,9 @@ def text(document: dict[str, Any]) -> str:
 def headline(document: dict[str, Any]) -> str:
     """Which machine, and whether anything is touched."""
     running = document["daemon"]
-    if running is None:
+    if document["recorded"]:
+        state = "a recorded machine"
+    elif running is None:
         state = "powernapd is not running: nothing is watched or changed"
     elif running["mode"] == "watch":
         state = "watching only: nothing is changed"
@@ -189,15 +197,31 @@ def awake(document: dict[str, Any]) -> list[list[Cell]]:
     if running is not None:
         rows = [cells(b["name"], b["reason"]) for b in running["blockers"]]
         return rows or [cells("nothing", f"idle for {show_duration(running['idle_s'])}")]
-    rows = [cells(m["name"], m["reason"]) for m in document["monitors"] if m["active"]]
-    # An ordinary user is blind where root's daemon is not: that says nothing about this machine.
-    if document["root"]:
+    rows = [cells(m["name"], m["reason"]) for m in document["monitors"] if happening(m)]
+    # An ordinary user is blind where root's daemon is not: that says nothing about this machine. Nor does a copy of it.
+    if document["root"] and not document["recorded"]:
         rows += [
             cells(m["name"], "cannot see; when unsure, it counts as activity")
             for m in document["monitors"]
             if blind(m) and m["on_error"] == "active"
         ]
-    return rows or [cells("nothing", "nobody was seen at this look (rates need two: `powernap try`)")]
+    return rows or [cells("nothing", latest(document["monitors"]))]
+
+
+def happening(monitor: dict[str, Any]) -> bool:
+    """It lasts, or is at this very instant (a rate above its limit)."""
+    return monitor["active"] or (monitor["last_s"] is not None and monitor["last_s"] < PULSE)
+
+
+def latest(monitors: list[dict[str, Any]]) -> str:
+    """When somebody was last here, where that is known. One look tells no rate: that takes two."""
+    known = [m for m in monitors if m["last_s"] is not None]
+    if not known:
+        return "nobody was seen at this look (rates need two: `powernap try`)"
+    last = min(known, key=lambda m: float(m["last_s"]))
+    return (
+        f"the last activity seen was {show_duration(last['last_s'])} ago ({last['name']}: {last['reason']})"
+    )
 
 
 def cells(name: str, reason: str) -> list[Cell]:
@@ -214,6 +238,8 @@ def following(document: dict[str, Any]) -> list[list[Cell]]:
         rows.append(cells(f"{show_duration(first['after_s'])} idle", f'stage "{first["name"]}": {does}'))
     else:
         rows.append(cells("nothing", "the ladder has no stages"))
+    if document["recorded"]:
+        return rows
     if document["daemon"] is not None:
         rows.append(cells("powernap why", "what keeps it awake, since when"))
     elif document["root"]:

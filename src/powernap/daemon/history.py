@@ -52,7 +52,7 @@ class History:
         with open(self.path, "rb") as file:
             begin = max(0, os.fstat(file.fileno()).st_size - 2 * self.room)
             file.seek(begin)
-            data = file.read()
+            data = file.read(2 * self.room)
         self.torn = bool(data) and not data.endswith(b"\n")
         return data.partition(b"\n")[2] if begin else data
 

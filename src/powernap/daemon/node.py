@@ -17,6 +17,7 @@ from powernap.config.model import Config
 from powernap.core import commands as ask
 from powernap.core import events as ev
 from powernap.core.machine import RESTORE_RETRIES, Phase, State, start, step, verdict
+from powernap.core.units import show_duration
 from powernap.core.verdict import Blocker
 from powernap.daemon.alarm import Alarm
 from powernap.daemon.hands import Hands
@@ -216,12 +217,12 @@ class Node:
         """Nothing sleeps yet that could be called back."""
 
     def _warn(self, command: ask.Warn) -> None:
-        left = command.at - self.host.clock.boottime()
-        self.voice.say("warned", command.stage, f"{left:.0f}s")
+        left = show_duration(round(command.at - self.host.clock.boottime(), 1))
+        self.voice.say("warned", command.stage, left)
         if self.settings.acting:
             write_to_all(
                 self.host.files,
-                f"{os.uname().nodename} enters power stage {command.stage} in {left:.0f}s; press a key to stay",
+                f"{os.uname().nodename} enters power stage {command.stage} in {left}; press a key to stay",
             )
 
     def _unwarn(self, command: ask.Unwarn) -> None:

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from powernap.core.events import Event
 from powernap.core.record import line
 
-ROOM = 512 * 1024
-"""Characters kept: about 1,500 readings of usual length, some hours of a busy machine."""
+ROOM = 256 * 1024
+"""Characters kept: about 800 readings of usual length, some hours of a busy machine."""
 
 
 class Recorder:

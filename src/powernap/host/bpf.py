@@ -12,7 +12,6 @@ import ctypes
 import errno
 import mmap
 import os
-import platform
 import struct
 import sys
 from collections.abc import Iterator
@@ -48,7 +47,7 @@ LOG_SIZE = 65536
 
 
 def syscall_number(machine: str, bits: int) -> int:
-    """The number of bpf(2) for ``platform.machine()`` and the word size of this interpreter."""
+    """The number of bpf(2) for ``os.uname().machine`` and the word size of this interpreter."""
     if machine == "x86_64" and bits == 32:
         machine = "i686"
     if machine not in SYSCALLS:
@@ -60,7 +59,7 @@ def syscall_number(machine: str, bits: int) -> int:
 
 def bpf(command: int, attributes: bytes) -> int:
     """Ask the kernel, once (bpf(2)); ``OSError`` as it answers."""
-    number = syscall_number(platform.machine(), 64 if sys.maxsize > 2**32 else 32)
+    number = syscall_number(os.uname().machine, 64 if sys.maxsize > 2**32 else 32)
     buffer = ctypes.create_string_buffer(attributes, len(attributes))
     answer: int = ctypes.CDLL(None, use_errno=True).syscall(number, command, buffer, len(attributes))
     if answer < 0:
@@ -206,6 +205,11 @@ class RingBuffer:
             struct.pack_into("=Q", self.consumer, 0, at)
             if not header & 0x40000000:  # discarded
                 yield record
+
+    def drain(self) -> None:
+        """Give back what is there unread: of interest was only that there was something."""
+        for _ in self.records():
+            pass
 
     def close(self) -> None:
         """Give back the memory and the descriptor. Programs that write to the ring keep it alive until they are closed."""

@@ -9,73 +9,43 @@ import errno
 import os
 import socket
 from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
 
 from powernap.host import bpf
-from powernap.host.availability import UnavailableError
 from powernap.host.bpf_code import R0, R1, R6, Line, big_endian, copy, jump_if_not, leave, load_packet, put
 from powernap.host.ears import Ears
-from powernap.host.exec_events import Starts
-from powernap.host.exec_table import ExecTable
+from powernap.host.exec_table import Bell, ExecTable, TableSource
 from powernap.host.host import Host
 from powernap.host.proc_connector import EXEC, WHAT, open_connector
 
 
-def open_source(host: Host, ears: Ears, told: Callable[[bytes, int], None]) -> ExecConnectorBpf:  # noqa: ARG001
+def open_source(host: Host, ears: Ears, told: Callable[[bytes, int], None]) -> TableSource:  # noqa: ARG001
     """Open it; ``UnavailableError`` when it does not work here."""
-    return ExecConnectorBpf(ears, told)
-
-
-class ExecConnectorBpf:
-    """Source ``connector-bpf`` of host/exec_events.py."""
-
-    text = "proc connector, names filtered by eBPF"
-    events = True
-
-    def __init__(self, ears: Ears, told: Callable[[bytes, int], None]) -> None:
-        self.ears, self.told = ears, told
-        self.link = open_connector()
+    with ExitStack() as opened:
+        table = ExecTable()
+        opened.callback(table.close)
+        link = open_connector()
+        opened.callback(link.close)
         try:
-            self.table = ExecTable()
-        except UnavailableError:
-            self.link.close()
-            raise
-        try:
-            attach(self.link, self.table)
-        except (UnavailableError, OSError):
-            self.link.close()
-            self.table.close()
-            raise
-        self.rung()  # what came before the filter was there
-        ears.listen(self.link.fileno(), self.rung)
-
-    def rung(self) -> None:
-        """The message is a door bell: who it was stands in the table, also when the socket overran (ENOBUFS)."""
-        try:
-            while self.link.recv(256):
-                pass
+            attach(link, table)
         except OSError as error:
-            if error.errno not in {errno.EAGAIN, errno.ENOBUFS}:
-                raise
-        for name, pid in self.table.told():
-            self.told(name, pid)
+            raise bpf.refusal("socket filter", error) from error
+        drain(link)  # what came before the filter was there
+        bell = Bell(link.fileno(), partial(drain, link))
+        return TableSource(
+            "proc connector, names filtered by eBPF", table, bell, opened.pop_all(), ears, told
+        )
 
-    def add(self, name: bytes) -> None:
-        """Begin to note starts of this name."""
-        self.table.add(name)
 
-    def arm(self, name: bytes) -> None:
-        """Tell of the next start of this name."""
-        self.table.arm(name)
-
-    def starts(self, name: bytes) -> Starts:
-        """All starts, also those nobody was told of."""
-        return self.table.starts(name)
-
-    def close(self) -> None:
-        """Give back socket and table."""
-        self.ears.ignore(self.link.fileno())
-        self.link.close()
-        self.table.close()
+def drain(link: socket.socket) -> None:
+    """Read what waits, also when the socket overran (ENOBUFS)."""
+    try:
+        while link.recv(256):
+            pass
+    except OSError as error:
+        if error.errno not in {errno.EAGAIN, errno.ENOBUFS}:
+            raise
 
 
 def attach(link: socket.socket, table: ExecTable) -> None:

@@ -1,6 +1,7 @@
 """The kernel's own memory of which watched programs were started: a table of names that a BPF program looks up at each exec.
 
-Owns the two maps and the lines of code that use them. Where the program hangs (tracepoint, socket) is its user's affair.
+Owns the two maps, the lines of code that use them, and the source that they make. Where the program hangs (tracepoint, socket) is its
+user's affair.
 
 A hash map leads from a name to a slot; an array that both sides have in memory holds what happened in each slot. So arming a name
 and reading when it was last started are memory accesses, no system calls; the kernel notes starts also while nobody listens.
@@ -11,7 +12,9 @@ from __future__ import annotations
 import errno
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
 
 from powernap.host import bpf
 from powernap.host.availability import UnavailableError, unavailable
@@ -41,6 +44,7 @@ from powernap.host.bpf_code import (
     store,
     store_value,
 )
+from powernap.host.ears import Ears
 from powernap.host.exec_events import Starts
 
 NAME_SIZE = 16
@@ -135,6 +139,54 @@ class ExecTable:
         self.states.close()
         os.close(self.names_fd)
         os.close(self.states_fd)
+
+
+@dataclass(frozen=True, slots=True)
+class Bell:
+    """What rings when an armed name was started: a descriptor, and how to make it quiet again."""
+
+    fd: int
+    hush: Callable[[], None]
+
+
+class TableSource:
+    """A source of host/exec_events.py: a program in the kernel that keeps a table. The bell says only that something is in it.
+
+    :param kept: everything that is held, given back in reverse.
+    """
+
+    events = True
+
+    def __init__(
+        self,
+        text: str,
+        table: ExecTable,
+        bell: Bell,
+        kept: ExitStack,
+        ears: Ears,
+        told: Callable[[bytes, int], None],
+    ) -> None:
+        self.text, self.table, self.bell, self.kept, self.ears, self.tell = (
+            text,
+            table,
+            bell,
+            kept,
+            ears,
+            told,
+        )
+        self.add, self.arm, self.starts = table.add, table.arm, table.starts
+        ears.listen(bell.fd, self.rung)
+
+    def rung(self) -> None:
+        """Who it was stands in the table."""
+        self.bell.hush()
+        for name, pid in self.table.told():
+            self.tell(name, pid)
+
+    def close(self) -> None:
+        """Take the program out of the kernel."""
+        self.ears.ignore(self.bell.fd)
+        self.kept.close()
 
 
 def leave_out_cgroup(identity: int) -> list[Line]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import ExitStack
 
 from powernap.host import bpf
-from powernap.host.availability import UnavailableError
 from powernap.host.bpf_code import (
     R0,
     R1,
@@ -29,63 +29,19 @@ from powernap.host.bpf_code import (
     store_value,
 )
 from powernap.host.ears import Ears
-from powernap.host.exec_events import Starts
-from powernap.host.exec_table import ARMED, STATE, ExecTable
+from powernap.host.exec_table import ARMED, STATE, Bell, ExecTable, TableSource
 from powernap.host.host import Host
 
 
-def open_source(host: Host, ears: Ears, told: Callable[[bytes, int], None]) -> ExecTracepoint:  # noqa: ARG001
+def open_source(host: Host, ears: Ears, told: Callable[[bytes, int], None]) -> TableSource:  # noqa: ARG001
     """Open it; ``UnavailableError`` when it does not work here."""
-    return ExecTracepoint(ears, told)
-
-
-class ExecTracepoint:
-    """Source ``tracepoint`` of host/exec_events.py."""
-
-    text = "raw tracepoint"
-    events = True
-
-    def __init__(self, ears: Ears, told: Callable[[bytes, int], None]) -> None:
-        self.ears, self.told = ears, told
-        self.table = ExecTable()
-        try:
-            self.ring = bpf.RingBuffer()
-        except UnavailableError:
-            self.table.close()
-            raise
-        try:
-            self.link = attach(self.table, self.ring)
-        except UnavailableError:
-            self.ring.close()
-            self.table.close()
-            raise
-        ears.listen(self.ring.fd, self.rung)
-
-    def rung(self) -> None:
-        """The ring is a door bell: who it was stands in the table."""
-        for _ in self.ring.records():
-            pass
-        for name, pid in self.table.told():
-            self.told(name, pid)
-
-    def add(self, name: bytes) -> None:
-        """Begin to note starts of this name."""
-        self.table.add(name)
-
-    def arm(self, name: bytes) -> None:
-        """Tell of the next start of this name."""
-        self.table.arm(name)
-
-    def starts(self, name: bytes) -> Starts:
-        """All starts, also those nobody was told of."""
-        return self.table.starts(name)
-
-    def close(self) -> None:
-        """Take the program out of the kernel."""
-        self.ears.ignore(self.ring.fd)
-        os.close(self.link)
-        self.ring.close()
-        self.table.close()
+    with ExitStack() as opened:
+        table = ExecTable()
+        opened.callback(table.close)
+        ring = bpf.RingBuffer()
+        opened.callback(ring.close)
+        opened.callback(os.close, attach(table, ring))
+        return TableSource("raw tracepoint", table, Bell(ring.fd, ring.drain), opened.pop_all(), ears, told)
 
 
 def attach(table: ExecTable, ring: bpf.RingBuffer) -> int:

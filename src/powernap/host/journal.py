@@ -93,8 +93,8 @@ class Journal:
             ready = poll.poll(0)
             if ready and ready[0][1] & select.POLLOUT:
                 os.write(self.error, one_line(line))
-        except OSError:
-            pass
+        except (OSError, ValueError):
+            pass  # closed, or nobody reads
 
     def close(self) -> None:
         """Give the socket back."""

@@ -52,7 +52,7 @@ class ApplyError(Exception):
 
 
 class UnwrittenError(ApplyError):
-    """The ledger cannot be written, so this change was not made and no other can be."""
+    """The ledger cannot be written: no change can be made at all."""
 
 
 class StoppedError(Exception):
@@ -238,9 +238,7 @@ class Ledger:
     # --- one entry
 
     def _holding(self, change: Change) -> threading.RLock:
-        """One knob, for one thread at a time: reading, writing and noting it belong together. Where a write hangs, only who wants the
-        same knob waits for it.
-        """
+        """One knob, for one thread at a time. Where a write hangs, only who wants the same knob waits for it."""
         with self._lock:
             return self._held.setdefault(knob_of(change), threading.RLock())
 
@@ -342,14 +340,8 @@ class Ledger:
         if change.kind != "hook":
             now = self._knobs.read(change)
             if not same(change.form, now, old):
-                return [
-                    result(
-                        entry,
-                        "failed",
-                        f'"{old}" was written back and "{now}" is there; kept in the ledger',
-                        theirs=now,
-                    )
-                ]
+                detail = f'"{old}" was written back and "{now}" is there; kept in the ledger'
+                return [result(entry, "failed", detail, theirs=now)]
         return [*self._went_along(entry), self._close(entry, "restored", f'put back to "{old}"')]
 
     def _went_along(self, entry: Entry) -> Iterator[Result]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from powernap.host.clock import Clock
 from powernap.host.files import Files, text
 from powernap.host.inotify import on_disk
+from powernap.host.roll import roll
 
 UTMP = ("/run/utmp", "/var/run/utmp")
 BOOT_TIME, USER_PROCESS = 2, 7
@@ -158,17 +159,17 @@ def parse_stat(content: str) -> Stat | None:
     return Stat(int(found[1]), found[2], int(rest[3]), int(rest[4]), int(rest[19]) / TICKS)
 
 
-def from_terminals(files: Files) -> list[Login]:
-    """Session leaders with a controlling terminal, gettys apart. One look at /proc: about 10 us a process.
+def from_terminals(files: Files, now: float, after: float = float("-inf")) -> list[Login]:
+    """Session leaders with a controlling terminal, gettys apart, of the roll of all processes (host/roll.py), which is called anew if
+    the latest began at ``after`` or before.
 
     ``PermissionError`` when /proc hides other people's processes (``hidepid``): an empty answer would be a lie.
     """
     if not files.exists("/proc/1/stat"):
         raise PermissionError("/proc hides other users' processes (hidepid)")
-    stats = (parse_stat(text(files, f"/proc/{pid}/stat")) for pid in files.names("/proc") if pid.isdecimal())
-    leaders = [
-        stat for stat in stats if stat and stat.tty and stat.pid == stat.session and stat.comm not in GETTYS
-    ]
+    lines = (roll(files, now, after=after, seated=True).seated or {}).values()
+    stats = [parse_stat(os.fsdecode(line)) for line in lines]
+    leaders = [stat for stat in stats if stat and stat.comm not in GETTYS]
     names = user_names(files) if leaders else {}
     return [
         Login(_owner(files, stat.pid, names), tty_name(files, stat.tty), "", stat.pid) for stat in leaders

@@ -177,12 +177,13 @@ class Terminals:
     def __init__(self, host: Host) -> None:
         self.host = host
         self.times = TypingTimes(host.files, host.clock)
+        self.asked = float("-inf")
 
     async def people(self, now: float) -> list[Person]:
         """Every session leader on a terminal."""
-        return [
-            person_of(login, self.host, self.times, now) for login in logins.from_terminals(self.host.files)
-        ]
+        found = logins.from_terminals(self.host.files, now, self.asked)
+        self.asked = now
+        return [person_of(login, self.host, self.times, now) for login in found]
 
     def close(self) -> None:
         """Nothing is held."""

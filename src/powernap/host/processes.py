@@ -1,7 +1,7 @@
 """The process table: which processes match a program's name, a regex, a user.
 
-Owns the parsers of /proc/PID/{stat,status,cmdline} and the search. Starts and ends of processes are told by host/exec_events.py and
-host/pidfd.py. Measured: 1.5 ms for 150 processes by name, 17 ms for 2,000.
+Owns the parsers of /proc/PID/{stat,status,cmdline} and the search; the names are read by host/roll.py, once a look for everybody. Starts
+and ends of processes are told by host/exec_events.py and host/pidfd.py.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from dataclasses import dataclass
 
 from powernap.host.availability import Availability, UnavailableError, unavailable
 from powernap.host.cpu_limit import CpuLimitError, cpu_limit
-from powernap.host.files import Files, TreeFiles, text
+from powernap.host.files import text
 from powernap.host.host import Host
+from powernap.host.roll import pids, read_head, roll
 
 NAME_BYTES = 15
 """TASK_COMM_LEN without its zero."""
@@ -93,22 +94,6 @@ def parse_last_pid(text: str) -> int:
     return int(text.split()[4])
 
 
-def read_head(files: Files, path: str, limit: int) -> bytes:
-    """The first bytes of a file. For the real tree without a text layer: a search reads thousands."""
-    if not isinstance(files, TreeFiles):
-        return files.read(path).encode(errors="surrogateescape")[:limit]
-    fd = os.open(files.root + path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return os.read(fd, limit)
-    finally:
-        os.close(fd)
-
-
-def pids(files: Files) -> Iterator[int]:
-    """All process ids."""
-    return (int(name) for name in files.names("/proc") if name.isdecimal())
-
-
 def wanted(host: Host, program: str, arguments: str, regex: str, user: str) -> Wanted:
     """What a monitor's options ask for; ``UnavailableError`` for a user that this machine does not know."""
     return Wanted(
@@ -129,17 +114,20 @@ class Search:
         )  # in a container all orphans are children of process 1
         self.cost, self.count = 0.0, 0
         self.quiet_pid = self.last_pid = -1
-        self.looked = float("-inf")
+        self.looked = self.asked = float("-inf")
         self.found: list[Process] = []
         self.users: dict[int, str] = {}
 
-    def all(self) -> list[Process]:
-        """Every process that matches now."""
-        began, found, pid, self.count = time.perf_counter(), [], 0, 0
+    def all(self, now: float | None = None, after: float = float("-inf")) -> list[Process]:
+        """Every process that matches now.
+
+        :param now: the look's instant, where another monitor's pass over /proc will do if it began later than ``after``.
+        """
+        began, found, pid = time.perf_counter(), [], 0
+        called = self.called(now, after)
         try:
             with cpu_limit(REGEX_SECONDS if self.wanted.regex or self.wanted.arguments else 0):
-                for pid in pids(self.files):
-                    self.count += 1
+                for pid in called:
                     match = self.match(pid)
                     if match:
                         found.append(match)
@@ -147,6 +135,19 @@ class Search:
             raise UnavailableError(too_long(pid)) from error
         self.cost, self.found = time.perf_counter() - began, found
         return found
+
+    def called(self, now: float | None, after: float) -> list[int]:
+        """The processes that may match: of the right name, or all where only the command line decides."""
+        if not self.wanted.program:
+            every = list(pids(self.files))
+            self.count = len(every)
+            return every
+        if now is None:
+            now, after = self.host.clock.boottime(), float("inf")
+        names = roll(self.files, now, after=max(after, self.asked))
+        self.asked = now
+        self.count = names.count
+        return names.names.get(self.wanted.program[:NAME_BYTES], [])
 
     def all_if_forked(self, now: float, most: float) -> list[Process]:
         """As :meth:`all`; repeats the latest answer for up to ``most`` seconds while no process id was given out.
@@ -157,7 +158,7 @@ class Search:
         last = self.last_given()
         if last != -1 and last == self.quiet_pid and now < self.looked + most:
             return self.found
-        found = self.all()
+        found = self.all(now)
         self.quiet_pid = last if last == self.last_pid else -1
         self.last_pid, self.looked = last, now
         return found

@@ -47,15 +47,15 @@ latest: WeakKeyDictionary[Files, Roll] = WeakKeyDictionary()
 def roll(files: Files, now: float, *, after: float = float("-inf"), seated: bool = False) -> Roll:
     """All processes at ``now``: by a pass that a monitor of the same look has just made, else by a new one.
 
-    :param after: only a pass that began after this instant will do (a process is known to have been started then).
+    :param after: only a pass that began after this instant will do: who asks has looked then already, or knows of a start.
     :param seated: with the session leaders' terminals.
     """
     last = latest.get(files)
-    if last and last.began > after and last.began <= now <= last.ended + TOGETHER:
-        if last.seated is not None or not seated:
-            return last
+    told = last is not None and last.seated is not None
+    if last and after < last.began <= now <= last.ended + TOGETHER and (told or not seated):
+        return last
     began = time.perf_counter()
-    names, leaders = call_with_terminals(files) if seated or (last and last.seated is not None) else (call(files), None)
+    names, leaders = call_with_terminals(files) if told or seated else (call(files), None)
     found = Roll(now, now + time.perf_counter() - began, names, leaders)
     latest[files] = found
     return found

@@ -10,13 +10,15 @@ import socket
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from powernap.host import netlink
 from powernap.host.ports import Range, within
 
-Network = IPv4Network | IPv6Network
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+    Network = IPv4Network | IPv6Network
 
 NETLINK_SOCK_DIAG = 4
 SOCK_DIAG_BY_FAMILY = 20
@@ -223,4 +225,6 @@ def chosen(connection: Connection, wanted: Wanted) -> bool:
 
 def address(packed: bytes) -> IPv4Address | IPv6Address:
     """An address as an object that shows itself."""
-    return IPv4Address(packed) if len(packed) == 4 else IPv6Address(packed)
+    from ipaddress import ip_address  # noqa: PLC0415 - 260 KiB, once there is a connection to name
+
+    return ip_address(packed)

@@ -11,6 +11,7 @@ import socket
 import struct
 import sys
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from powernap.host.bpf_code import (
     KTIME_GET_BOOT_NS,
@@ -48,7 +49,10 @@ from powernap.host.bpf_code import (
     store,
     store_value,
 )
-from powernap.host.sock_diag import MAPPED, Network, Wanted, unmapped
+from powernap.host.sock_diag import MAPPED, Wanted, unmapped
+
+if TYPE_CHECKING:
+    from powernap.host.sock_diag import Network
 
 ESTABLISHED = 1
 

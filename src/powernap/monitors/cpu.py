@@ -10,14 +10,14 @@ own time counts as everybody's; it is below 0.02 CPU-seconds an hour, 0.0006 % o
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from powernap.core.counters import Look, conclusive, never_back, rates
+from powernap.core.counters import Look, never_back, rates
+from powernap.core.meter import begin, measure
 from powernap.core.options import option
 from powernap.core.reading import Reading
-from powernap.core.threshold import Crossing, Threshold, judge, wording
-from powernap.core.units import show_duration
+from powernap.core.threshold import Threshold
 from powernap.host.availability import Availability, UnavailableError, available, unavailable
 from powernap.host.cpus import CPU, read_cpulist
 
@@ -96,31 +96,17 @@ class CpuMonitor:
 
     def __init__(self, context: Context, options: Options) -> None:
         self._context, self._options = context, options
-        self._threshold = Threshold(options.above, options.for_, options.below)
-        self._crossing = Crossing()
         self._processors = present(context.host.files)
-        self._base = self._look(context.host.clock.boottime())
-        self._reading = Reading(
-            context.name, self._base.at, reason="cpu not measured yet", limit=options.above, unit="ratio"
-        )
+        threshold = Threshold(options.above, options.for_, options.below)
+        base = self._look(context.host.clock.boottime())
+        self._meter = begin(context.name, threshold, base, "ratio", percent, "cpu not measured yet")
 
     def check(self, now: float) -> Reading:
         """The busy share since the previous look; within its first second the previous answer, unless that second is used up."""
         look = self._look(now)
         name, share = self._busiest(look)
-        if not conclusive(self._base, look, share, self._options.above):
-            self._reading = replace(self._reading, at=now)
-            return self._reading
-        self._crossing = judge(self._threshold, self._crossing, share, self._base.at, now)
-        self._reading = replace(
-            self._reading,
-            at=now,
-            last=now if self._crossing.active else self._reading.last,
-            measured=share,
-            reason=self._reason(name, share, now - self._base.at),
-        )
-        self._base = look
-        return self._reading
+        self._meter = measure(self._meter, look, share, lambda end: f"{name} {percent(share)} busy {end}")
+        return self._meter.reading
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -130,15 +116,11 @@ class CpuMonitor:
 
     def _busiest(self, look: Look) -> tuple[str, float]:
         """What is compared, and its share of one."""
-        ticks = rates(self._base, look, never_back)
+        ticks = rates(self._meter.base, look, never_back)
         if self._options.of == "machine":
             return "cpu", ticks["cpu"] / TICKS / self._processors
         name, most = max((item for item in ticks.items() if item[0] != "cpu"), key=lambda item: item[1])
         return name, most / TICKS
-
-    def _reason(self, name: str, share: float, seconds: float) -> str:
-        limit = wording(self._crossing, percent(self._threshold.above), percent(self._threshold.floor))
-        return f"{name} {percent(share)} busy over the last {show_duration(seconds)} ({limit})"
 
 
 def percent(share: float) -> str:

@@ -9,14 +9,15 @@ Reads /proc and /sys only, so a disk that has spun down stays down.
 from __future__ import annotations
 
 import fnmatch
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from powernap.core.counters import Look, conclusive, rates
+from powernap.core.counters import Look, rates
+from powernap.core.meter import begin, measure
 from powernap.core.options import option
 from powernap.core.reading import Reading
-from powernap.core.threshold import Crossing, Threshold, judge, wording
-from powernap.core.units import show_duration, show_size
+from powernap.core.threshold import Threshold
+from powernap.core.units import show_size
 from powernap.host.availability import Availability, UnavailableError, available, unavailable
 from powernap.host.files import text
 
@@ -117,31 +118,16 @@ class DiskMonitor:
 
     def __init__(self, context: Context, options: Options) -> None:
         self._context, self._options = context, options
-        self._threshold = Threshold(options.above, options.for_, options.below)
-        self._crossing = Crossing()
-        self._base = self._look(context.host.clock.boottime())
-        self._reading = Reading(
-            context.name, self._base.at, reason="disks not measured yet", limit=options.above, unit="B/s"
-        )
+        threshold = Threshold(options.above, options.for_, options.below)
+        base = self._look(context.host.clock.boottime())
+        self._meter = begin(context.name, threshold, base, "B/s", rate, "disks not measured yet")
 
     def check(self, now: float) -> Reading:
         """The rate since the previous look; within its first second the previous answer, unless it is exceeded already."""
         look = self._look(now)
-        each = {name: rate * SECTOR for name, rate in rates(self._base, look).items()}
-        total = sum(each.values())
-        if not conclusive(self._base, look, total, self._options.above):
-            self._reading = replace(self._reading, at=now)
-            return self._reading
-        self._crossing = judge(self._threshold, self._crossing, total, self._base.at, now)
-        self._reading = replace(
-            self._reading,
-            at=now,
-            last=now if self._crossing.active else self._reading.last,
-            measured=total,
-            reason=self._reason(each, now - self._base.at),
-        )
-        self._base = look
-        return self._reading
+        each = {name: rate * SECTOR for name, rate in rates(self._meter.base, look).items()}
+        self._meter = measure(self._meter, look, sum(each.values()), lambda end: self._reason(each, end))
+        return self._meter.reading
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -150,15 +136,14 @@ class DiskMonitor:
         files = self._context.host.files
         return Look(now, watched(files, parse(files.read(DISKSTATS)), self._options.disks))
 
-    def _reason(self, each: dict[str, float], seconds: float) -> str:
+    def _reason(self, each: dict[str, float], end: str) -> str:
         """Names the busiest disk, and how much all did when others did something too."""
         if not each:
             return "no disk to watch"
         name = max(each, key=lambda name: each[name])
         total = sum(each.values())
         share = "" if total == each[name] else f" of {rate(total)} on {len(each)} disks"
-        limit = wording(self._crossing, rate(self._threshold.above), rate(self._threshold.floor))
-        return f"disk {name} {rate(each[name])}{share} over the last {show_duration(seconds)} ({limit})"
+        return f"disk {name} {rate(each[name])}{share} {end}"
 
 
 def rate(amount: float) -> str:

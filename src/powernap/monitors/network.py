@@ -7,14 +7,15 @@ containers' ends would count the same bytes twice. Where no interface has hardwa
 from __future__ import annotations
 
 import fnmatch
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from powernap.core.counters import Look, conclusive, rates
+from powernap.core.counters import Look, rates
+from powernap.core.meter import begin, measure
 from powernap.core.options import option
 from powernap.core.reading import Reading
-from powernap.core.threshold import Crossing, Threshold, judge, wording
-from powernap.core.units import show_duration, show_size
+from powernap.core.threshold import Threshold
+from powernap.core.units import show_size
 from powernap.host.availability import Availability, UnavailableError, available, unavailable
 from powernap.host.files import text
 
@@ -106,31 +107,16 @@ class NetworkMonitor:
 
     def __init__(self, context: Context, options: Options) -> None:
         self._context, self._options = context, options
-        self._threshold = Threshold(options.above, options.sustained, options.below)
-        self._crossing = Crossing()
-        self._base = self._look(context.host.clock.boottime())
-        self._reading = Reading(
-            context.name, self._base.at, reason="interfaces not measured yet", limit=options.above, unit="B/s"
-        )
+        threshold = Threshold(options.above, options.sustained, options.below)
+        base = self._look(context.host.clock.boottime())
+        self._meter = begin(context.name, threshold, base, "B/s", rate, "interfaces not measured yet")
 
     def check(self, now: float) -> Reading:
         """The rate since the previous look; within its first second the previous answer, unless it is exceeded already."""
         look = self._look(now)
-        each = by_interface(rates(self._base, look))
-        total = sum(each.values())
-        if not conclusive(self._base, look, total, self._options.above):
-            self._reading = replace(self._reading, at=now)
-            return self._reading
-        self._crossing = judge(self._threshold, self._crossing, total, self._base.at, now)
-        self._reading = replace(
-            self._reading,
-            at=now,
-            last=now if self._crossing.active else self._reading.last,
-            measured=total,
-            reason=self._reason(each, now - self._base.at),
-        )
-        self._base = look
-        return self._reading
+        each = by_interface(rates(self._meter.base, look))
+        self._meter = measure(self._meter, look, sum(each.values()), lambda end: self._reason(each, end))
+        return self._meter.reading
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -138,16 +124,15 @@ class NetworkMonitor:
     def _look(self, now: float) -> Look:
         return Look(now, counters(self._context.host.files, self._options))
 
-    def _reason(self, each: dict[str, float], seconds: float) -> str:
+    def _reason(self, each: dict[str, float], end: str) -> str:
         """Names the busiest interface, and how much passed when others did something too."""
         if not each:
             return "no interface to watch"
         name = max(each, key=lambda name: each[name])
         total = sum(each.values())
         share = "" if total == each[name] else f" of {rate(total)} on {len(each)} interfaces"
-        limit = wording(self._crossing, rate(self._threshold.above), rate(self._threshold.floor))
         word = {"in": " received", "out": " sent", "any": ""}[self._options.direction]
-        return f"{name} {rate(each[name])}{word}{share} over the last {show_duration(seconds)} ({limit})"
+        return f"{name} {rate(each[name])}{word}{share} {end}"
 
 
 def by_interface(found: dict[str, float]) -> dict[str, float]:

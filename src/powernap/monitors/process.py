@@ -137,7 +137,11 @@ class ProcessMonitor:
     def find(self, now: float) -> None:
         """Search, and hold the first that is still there; what came and went meanwhile is in the kernel's memory."""
         self.searched = now
-        found = self.search.all() if self.events else self.search.all_if_forked(now, GUARD_TIME)
+        if self.watch and self.events:
+            # Another monitor's search of this look will do, unless the kernel knows of a start since: then it may have come too early.
+            found = self.search.all(now, self.watch.latest().last or 0.0)
+        else:
+            found = self.search.all_if_forked(now, GUARD_TIME)
         for at, process in enumerate(found):
             if self.hold(process.pid) is HELD:
                 self.others = len(found) - at - 1

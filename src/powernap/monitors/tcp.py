@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import errno
 from dataclasses import dataclass, replace
-from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 from powernap.core.counters import MINIMUM
@@ -42,6 +41,8 @@ NAMED = 5
 
 def wrong_network(network: str | None) -> str | None:
     """What is wrong with a network, for the configuration."""
+    from ipaddress import ip_network  # noqa: PLC0415 - 260 KiB, for those who name an address
+
     try:
         ip_network(network or "::/0")
     except ValueError as problem:
@@ -89,11 +90,16 @@ class Options:
 def wanted(options: Options) -> Wanted:
     """What the options ask for, in the kernel's terms."""
     ports = options.ports if options.port is None else (*options.ports, str(options.port))
+    peers = None
+    if options.address is not None:
+        from ipaddress import ip_network  # noqa: PLC0415 - see above
+
+        peers = ip_network(options.address)
     return Wanted(
         port_ranges(ports),
         incoming=options.direction != "out",
         outgoing=options.direction != "in",
-        peers=None if options.address is None else ip_network(options.address),
+        peers=peers,
         loopback=options.loopback,
     )
 

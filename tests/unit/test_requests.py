@@ -1,0 +1,256 @@
+"""What may be asked: who may, what follows, and that asking changes nothing of what the machine does."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from keeper import Fake, Keeper, config, kept, until
+
+from powernap.core.reading import Reading
+from powernap.daemon import requests as module
+from powernap.daemon.control import Client, Peer, RefusedError
+from powernap.daemon.requests import LEASES_PER_USER, OPERATIONS, Requests
+
+ROOT, ALICE = Peer(1, 0, 0, may_act=True), Peer(2, 65534, 65534, may_act=False)
+QUIET = config("work", after=3600.0)
+
+
+class Visitor:
+    """A client without a connection: `got` is what it was sent."""
+
+    def __init__(self, requests: Requests, peer: Peer = ROOT) -> None:
+        self.requests, self.got = requests, list[dict[str, Any]]()
+        self.client = Client(None, peer)  # type: ignore[arg-type]
+        self.client.send = self.got.append  # type: ignore[method-assign]
+
+    def ask(self, op: Any, **fields: Any) -> Any:
+        answer = self.requests.answer(self.client, {"op": op, **fields})
+        return answer and json.loads(json.dumps(answer, allow_nan=False))
+
+    def leave(self) -> None:
+        for end in self.client.closing.values():
+            end()
+
+
+def desk(keeper: Keeper, faults: list[str] | None = None) -> Requests:
+    return Requests(keeper.node, lambda: faults or [])
+
+
+# ------------------------------------------------------------ who may
+
+
+@pytest.mark.parametrize("op", list(OPERATIONS))
+def test_who_may_do_what(op: str) -> None:
+    """Reading is for anyone, but for the recorded events, which name people; acting is refused with the remedy."""
+    reading = {"status", "why", "history", "watch"}
+
+    @kept(conf=QUIET)
+    async def claim(keeper: Keeper) -> None:
+        if op in reading:
+            Visitor(desk(keeper), ALICE).ask(op)
+            return
+        with pytest.raises(RefusedError) as refused:
+            Visitor(desk(keeper), ALICE).ask(op, why="x")
+        assert (refused.value.code, "group powernap" in refused.value.remedy) == (3, True)
+
+    claim()
+
+
+@kept(conf=QUIET)
+async def test_an_unknown_operation_is_named_without_its_poison(keeper: Keeper) -> None:
+    """Control characters and length stay behind."""
+    with pytest.raises(RefusedError, match=r"^there is no operation 'a\?\[2Jx{195}'$"):
+        Visitor(desk(keeper)).ask("a\x1b[2J" + "x" * 5000)
+    with pytest.raises(RefusedError):
+        Visitor(desk(keeper)).ask(["status"])
+
+
+# ------------------------------------------------------------ asking
+
+
+def counters() -> dict[str, Any]:
+    counting = Fake()
+    counting.events = False
+    return {"work": Fake(), "counting": counting}
+
+
+FAKES = counters()
+
+
+@kept(FAKES, config("work", "counting", after=3600.0))
+async def test_a_flood_of_questions_looks_once_a_second_and_never_at_counters(keeper: Keeper) -> None:
+    """Counters judge a rate since their last look: asked by everybody they would judge moments, and keep the machine awake."""
+    requests, (work, counting) = desk(keeper), FAKES.values()
+    before = len(work.asked), len(counting.asked)
+    for _ in range(100):
+        Visitor(requests, ALICE).ask("why")
+        Visitor(requests, ALICE).ask("status")
+    Visitor(requests, ALICE).ask("why", refresh=False)
+
+    assert (before[0] + 1, before[1]) == (len(work.asked), len(counting.asked))
+
+
+@kept(conf=config("work", after=0.15))
+async def test_asking_neither_keeps_it_awake_nor_hurries_it(keeper: Keeper) -> None:
+    """While somebody asks all the time the stage comes when it is due, and not before."""
+    visitor = Visitor(desk(keeper), ALICE)
+    began = keeper.node.state.evidence.began
+    while keeper.phase != "napping":
+        visitor.requests.refreshed = float("-inf")
+        visitor.ask("why")
+        await asyncio.sleep(0.005)
+
+    assert 0.15 <= keeper.said("entered")[0]["at"] - began + 0.001 < 0.5
+
+
+@kept()
+async def test_an_answer_of_a_deaf_monitor_is_fresh(keeper: Keeper) -> None:
+    """`why` tells what is, not what was when the monitor last heard something."""
+    keeper.fakes["work"].answer = lambda now: Reading("work", now, active=True, reason="alice", told=True)
+
+    assert ["alice"] == [b["reason"] for b in Visitor(desk(keeper)).ask("why")["blockers"]]
+
+
+@pytest.mark.parametrize("count", [0, -1, True, "5", 1.5, None])
+def test_a_count_is_a_number_above_0(count: Any) -> None:
+    """Anything else is refused."""
+
+    @kept(conf=QUIET)
+    async def claim(keeper: Keeper) -> None:
+        with pytest.raises(RefusedError):
+            Visitor(desk(keeper)).ask("history", count=count)
+
+    claim()
+
+
+@kept(conf=QUIET)
+async def test_the_history_is_the_latest(keeper: Keeper) -> None:
+    """Oldest first."""
+    for n in range(5):
+        keeper.node.tell("woken", detail=str(n))
+
+    assert ["3", "4"] == [e["detail"] for e in Visitor(desk(keeper)).ask("history", count=2)["entries"]]
+
+
+@kept(conf=QUIET)
+async def test_the_recorded_events_are_lines(keeper: Keeper) -> None:
+    """For who may act."""
+    assert "Heard" in Visitor(desk(keeper)).ask("events")["events"][0]
+
+
+@kept(conf=QUIET)
+async def test_watching_twice_is_watching_once(keeper: Keeper) -> None:
+    """A client that asks again and again does not make the list of views grow; when it leaves it is off the list."""
+    visitor = Visitor(desk(keeper), ALICE)
+    visitor.ask("watch")
+    with pytest.raises(RefusedError, match="already"):
+        visitor.ask("watch")
+    keeper.node.tell("woken", detail="root")
+    assert ["watching", "woken"] == [entry["event"] for entry in visitor.got]
+    visitor.leave()
+    visitor.leave()
+
+    assert keeper.node.told == []
+
+
+# ------------------------------------------------------------ acting
+
+
+@kept(conf=QUIET)
+async def test_nap_and_wake(keeper: Keeper) -> None:
+    """Down at once and back."""
+    visitor = Visitor(desk(keeper))
+    visitor.ask("nap")
+    await keeper.reach("napping")
+    visitor.ask("wake")
+    await keeper.reach("awake")
+    assert keeper.said("woken")[0]["detail"] == "root"
+
+
+@kept(conf=QUIET)
+async def test_nap_is_refused_with_the_reason(keeper: Keeper) -> None:
+    """In use, no such stage, no stages at all."""
+    visitor = Visitor(desk(keeper))
+    with pytest.raises(RefusedError, match="no stage"):
+        visitor.ask("nap", stage="nosuch")
+    keeper.fakes["work"].answer = lambda now: Reading("work", now, active=True, reason="alice types")
+    with pytest.raises(RefusedError, match="alice types"):
+        visitor.ask("nap")
+    keeper.node.reload(config("work", stages=()))
+    with pytest.raises(RefusedError, match="no stages"):
+        visitor.ask("nap")
+
+
+@kept(conf=QUIET)
+async def test_a_lease_lasts_as_long_as_its_connection(keeper: Keeper) -> None:
+    """It is in `why` and `status` with its holder, and gone with the client; told once each."""
+    visitor = Visitor(desk(keeper))
+    name = visitor.ask("hold", why="a\nbackup" + "x" * 1000)["lease"]
+    [blocker] = visitor.ask("why")["blockers"]
+    assert (blocker["name"], blocker["who"], blocker["reason"][:8]) == (name, ["root"], "a?backup")
+    assert len(blocker["reason"]) == module.TEXT_MAX
+    visitor.leave()
+
+    assert visitor.ask("why")["blockers"] == []
+    assert [1, 1] == [len(keeper.said("lease-taken")), len(keeper.said("lease-ended"))]
+
+
+@kept(conf=QUIET)
+async def test_a_lease_with_a_time_ends_with_it(keeper: Keeper) -> None:
+    """Whether or not the connection is open; it is told once, and the connection's end tells nothing more."""
+    visitor = Visitor(desk(keeper))
+    visitor.ask("hold", why="x", for_s=0.03)
+    await until(lambda: keeper.said("lease-ended"))
+    assert visitor.ask("status")["leases"] == []
+    visitor.leave()
+
+    assert len(keeper.said("lease-ended")) == 1
+
+
+@kept(conf=QUIET)
+async def test_leases_that_are_over_do_not_gather(keeper: Keeper) -> None:
+    """Behind another blocker no deadline forgets them: the next one does. They count for nobody's limit, nor in `status`."""
+    visitor = Visitor(desk(keeper))
+    visitor.ask("hold", why="for good")
+    for _ in range(3 * LEASES_PER_USER):
+        visitor.ask("hold", why="x", for_s=1e-6)
+        await asyncio.sleep(0)
+    assert len(visitor.ask("status")["leases"]) <= 2
+    assert len(keeper.node.state.leases) <= 2
+    assert len(visitor.client.closing) <= 2
+
+
+@kept(conf=QUIET)
+async def test_one_user_holds_so_many(keeper: Keeper) -> None:
+    """And no more."""
+    visitor = Visitor(desk(keeper))
+    for _ in range(LEASES_PER_USER):
+        visitor.ask("hold", why="x")
+    with pytest.raises(RefusedError, match="already"):
+        visitor.ask("hold", why="x")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{}, {"why": ""}, *({"why": "x", "for_s": n} for n in (0, -1, True, "1h", float("nan"), float("inf"), 10**400))],
+)
+def test_a_lease_needs_a_reason_and_a_length_that_is_one(fields: dict[str, Any]) -> None:
+    """Anything else is refused."""
+
+    @kept(conf=QUIET)
+    async def claim(keeper: Keeper) -> None:
+        with pytest.raises(RefusedError):
+            Visitor(desk(keeper)).ask("hold", **fields)
+
+    claim()
+
+
+@kept(conf=QUIET)
+async def test_a_reload_with_faults_is_refused_with_all_of_them(keeper: Keeper) -> None:
+    """One a line; without faults it is done."""
+    with pytest.raises(RefusedError, match="a\nb"):
+        Visitor(desk(keeper, ["a", "b"])).ask("reload")
+    assert Visitor(desk(keeper)).ask("reload")["ok"]
