@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import statistics
 import tempfile
 import time
 from collections.abc import Iterator
@@ -17,9 +18,9 @@ from typing import Any
 
 from bench.arena import Arena, arena, cgroup, cpu_used, memory, threads
 from bench.counters import Counters, counting, tracepoint_ids
-from bench.programs import Programs, end, programs
+from bench.programs import Programs, end, programs, storm_result
 from bench.report import begin, machine, provenance, said, say, write, write_json
-from bench.subjects import Daemon, autosuspend, autosuspend_version, config, powernapd
+from bench.subjects import DEAF, Daemon, autosuspend, autosuspend_version, config, powernapd
 from bench.tables import markdown, number, times
 
 FLOOR = 0.02
@@ -200,8 +201,11 @@ def look_cost(daemon: Daemon, times: int = 5) -> float:
 
 def napping(ids: dict[str, int], window: float, directory: Path) -> Result:
     """powernapd in a stage that it applied: monitors without an event are looked at each ``restore_within``."""
-    with cgroup("napping") as group, powernapd(directory / "napping", group, config("2s")) as daemon:
-        daemon.until(lambda: daemon.ask("why", refresh=False)["phase"] == "napping", 600)
+    with (
+        cgroup("napping") as group,
+        powernapd(directory / "napping", group, config("2s", monitors=DEAF)) as daemon,
+    ):
+        daemon.until(lambda: daemon.ask("why", refresh=False)["phase"] == "napping", 60)
         time.sleep(SETTLE)
         with counting(ids, threads(group)) as counters:
             before, begin = cpu_used(group), time.monotonic()
@@ -212,6 +216,22 @@ def napping(ids: dict[str, int], window: float, directory: Path) -> Result:
         if daemon.ask("why", refresh=False)["phase"] != "napping":
             raise RuntimeError("somebody used the machine while the nap was measured; run it again")
         return Result(SOURCES[OURS], "napping", cpu, **counts, rss=memory(group)[0], pss=memory(group)[1])
+
+
+def added(compiled: Programs, directory: Path, rounds: int) -> list[float]:
+    """Microseconds of CPU that each unrelated program costs more while a powernapd watches: a pair of storms each round (T15)."""
+
+    def cost() -> float:
+        told = storm_result(compiled.storm(500, 3))
+        return told["cpu"] / told["started"] * 1e6
+
+    found = []
+    for at in range(rounds):
+        say(f"the cost to others, round {at + 1} of {rounds}")
+        without = cost()
+        with cgroup("others") as group, powernapd(directory / f"others-{at}", group, config(STAY)):
+            found.append(cost() - without)
+    return found
 
 
 # ------------------------------------------------------------ tables
@@ -309,15 +329,22 @@ def main() -> None:
                 results += measure(compiled, ids, name, window, Path(directory))
         if args.only in (None, "napping"):
             results.append(napping(ids, window, Path(directory)))
+        others = added(compiled, Path(directory), 3 if args.quick else 9) if args.only is None else []
     said()
     facts = machine()
     section = text(results, facts, "python -m bench.overhead" + (" --quick" if args.quick else ""), window)
+    if others:
+        section += (
+            f"\nWhat each program that others start costs more, while powernapd watches ({len(others)} pairs of storms, us of CPU; "
+            f"median, and from least to most): {statistics.median(others):.0f} ({min(others):.0f} to {max(others):.0f}).\n"
+        )
     print(section)
     if args.json:
         document: dict[str, Any] = {
             "version": 1,
             "machine": facts,
             "results": [asdict(result) for result in results],
+            "added_us": others,
         }
         write_json(args.json, document)
     if not args.quick and not args.only:

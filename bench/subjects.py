@@ -43,6 +43,12 @@ type = "{"load" if "load" in monitors.kinds() else "load-average"}"
 """
 """Process, TCP, load, users (sessions and terminals), network and disk."""
 
+DEAF = (
+    MONITORS.replace("[monitor.disk]", 'above = "10000"\n[monitor.disk]\nabove = "100GiB/s"')
+    + 'above = "100GiB/s"\n'
+)
+"""The same, with limits that no neighbour passes: where it must nap for as long as it is measured."""
+
 AUTOSUSPEND = """
 [general]
 interval = {interval}

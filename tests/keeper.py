@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 from loop_ears import until as until_true
-
 from powernap.config.model import Config, MonitorConfig, Settings, Stage
 from powernap.core.events import Failure
 from powernap.core.reading import Reading
+from powernap.daemon.hands import Hands as RealHands
 from powernap.daemon.history import History
 from powernap.daemon.loop_ears import LoopEars
 from powernap.daemon.node import Node
+from powernap.host.files import TreeFiles
 from powernap.host.host import Host
 from powernap.host.journal import Journal
 
@@ -64,6 +65,7 @@ class Hands:
         self.did: list[str] = []
         self.changed_now: set[str] = set()
         self.fails: tuple[Failure, ...] = ()
+        self.foreign: tuple[str, ...] = ()
         self.applying: Callable[[], Awaitable[object]] = _at_once
         self.restoring: Callable[[], Awaitable[object]] = _at_once
         self.stopped = False
@@ -95,7 +97,7 @@ class Hands:
         self.did.append("restore")
         await self.restoring()
         self.changed_now.clear()
-        return self.fails, ()
+        return self.fails, self.foreign
 
     def changed(self) -> list[dict[str, Any]]:
         """For ``status``."""
@@ -152,11 +154,17 @@ class Keeper:
     ) -> None:
         self.fakes = fakes if fakes is not None else {"work": Fake()}
         self.hands, self.words, self.gave_up = Hands(), Words(), asyncio.Event()
-        self.host = Host(ears=LoopEars(asyncio.get_running_loop()))
+        # No files: a warning must not reach the terminals of whoever runs the tests.
+        self.host = Host(TreeFiles("/nonexistent"), ears=LoopEars(asyncio.get_running_loop()))
         if clock is not None:
             self.host.clock = clock
         self.node = Node(
-            self.host, given or config(*self.fakes), self.hands, self.load, self.words, History()  # type: ignore[arg-type]
+            self.host,
+            given or config(*self.fakes),
+            cast("RealHands", self.hands),
+            self.load,
+            self.words,
+            History(),
         )
         self.node.gave_up = self.gave_up.set
 
@@ -194,7 +202,9 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
     return asyncio.run(bounded(), debug=True)
 
 
-def kept(given: dict[str, Any] | None = None, conf: Config | None = None, *, begin: bool = True) -> Any:
+def kept(
+    given: dict[str, Any] | None = None, conf: Config | None = None, *, begin: bool = True
+) -> Callable[[Callable[[Keeper], Coroutine[Any, Any, None]]], Callable[[], None]]:
     """Decorates a coroutine of one argument as a test with a keeper that has begun."""
 
     def decorate(test: Callable[[Keeper], Coroutine[Any, Any, None]]) -> Callable[[], None]:

@@ -204,17 +204,17 @@ def test_a_storm_of_starts_is_heard_once_a_window(tmp_path: Path, work: str) -> 
         storm = subprocess.Popen(["/bin/sh", "-c", f"while :; do {work} 0; sleep 0.002; done"])
         try:
             time.sleep(1.5)
-            before, began = switches(daemon), time.monotonic()
+            before, began = switches(daemon), time.clock_gettime(time.CLOCK_BOOTTIME)
             time.sleep(4)
-            woken, length = switches(daemon) - before, time.monotonic() - began
+            woken, length = switches(daemon) - before, time.clock_gettime(time.CLOCK_BOOTTIME) - began
         finally:
             storm.kill()
             storm.wait()
-        entered = [e for e in daemon.ask("history", count=1000)["entries"] if e["event"] == "entered"]
+        entries = daemon.ask("history", count=1000)["entries"]
         daemon.until_phase("napping")
 
-    assert woken / length < 10
-    assert [] == [e for e in entered if e["at"] > entered[0]["at"] + 1.5] if entered else True
+    assert [] == [e for e in entries if e["event"] == "entered" and e["at"] > began]
+    assert woken / length < 6
 
 
 def switches(daemon: Daemon) -> int:
@@ -289,10 +289,22 @@ def test_python_has_nothing_to_say_against_it(tmp_path: Path, work: str) -> None
     """With every warning an error and asyncio in debug mode: a nap, a way back, a reload, and an end without one of them."""
     monitors = "".join(
         f"[monitor.{name}]\n"
-        for name in ("sessions", "terminals", "input", "cpu", "load", "disk", "network", "pressure", "magic-packet")
+        for name in (
+            "sessions",
+            "terminals",
+            "input",
+            "cpu",
+            "load",
+            "disk",
+            "network",
+            "pressure",
+            "magic-packet",
+        )
     )
     quiet = 'on_error = "ignore"\nabove = "99%"\n'
-    config = ACTING.replace('"act"', '"watch"') + monitors.replace("[monitor.cpu]\n", f"[monitor.cpu]\n{quiet}")
+    config = ACTING.replace('"act"', '"watch"') + monitors.replace(
+        "[monitor.cpu]\n", f"[monitor.cpu]\n{quiet}"
+    )
     command = [sys.executable, "-X", "dev", "-W", "error", "-m", "powernap.daemon"]
     with Daemon(tmp_path, config, command=command) as daemon:
         subprocess.run([work, "0.1"], check=True)

@@ -107,7 +107,8 @@ def test_a_start_before_the_ears_are_ready_is_told(heard: Heard) -> None:
     listen = heard.ears.listen
 
     def late(fd: int, do) -> None:
-        heard.start()
+        if fd == heard.source.names[NAME].taps[0].fd:
+            heard.start()
         listen(fd, do)
 
     heard.ears.listen = late  # type: ignore[method-assign, assignment]

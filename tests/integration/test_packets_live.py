@@ -343,7 +343,7 @@ def closed(tmp_path: Path) -> None:
     with scene(str(tmp_path)) as live:
         monitor = magic_packet.open(live.context(), magic_packet.Options())
         monitor.close()
-        monitor._arm()
+        monitor._ear.arm()
         assert live.ears.heard == {}
 
 

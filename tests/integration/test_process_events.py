@@ -271,7 +271,9 @@ def test_storm_costs_three_per_cent_of_a_core_at_most(
     record_property("T5", (share, rate[0]))
     print(f"T5: {share * 100:.2f} % of a core at {rate[0]:.0f} starts a second")
     assert share <= 0.03
-    assert wakeups < 100 + 10 + 2 * 5  # each event of the onset, some batches, then a look and a trial for each of five pauses
+    assert (
+        wakeups < 100 + 10 + 2 * 5
+    )  # each event of the onset, some batches, then a look and a trial for each of five pauses
 
 
 @pytest.mark.alone
@@ -340,6 +342,25 @@ def test_successor_is_held(bench: Bench, sleeper: str):
     assert heard[1].active
     assert f"[{second.pid}]" in heard[1].reason
     monitor.close()
+
+
+@pytest.mark.parametrize("source", IN_KERNEL)
+def test_one_pass_a_look_misses_nothing(bench: Bench, sleeper: str, nop: str, source: str):
+    """A program that starts after another monitor's look has passed over /proc is found all the same by its own, a moment later."""
+    host = Host(bench.files, ears=bench.ears)
+    context = Context("p", host, lambda _reading: None)
+    for name in (sleeper, nop):
+        monitor = process.open(context, process.Options(program=name), sources=(source,))
+        monitor.search.own = 0
+        bench.opened.append(monitor)
+    ours, other = bench.opened
+    now = boottime()
+    assert not other.check(now).active
+    child = bench.running(sleeper, "5")
+    reading = ours.check(now + 0.01)
+    child.kill()
+    child.wait()
+    assert reading.active
 
 
 def test_adopts_what_runs_already(bench: Bench, sleeper: str):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from keeper import run, until
 
+from keeper import run, until
 from powernap.daemon.alarm import Alarm
 from powernap.host.clock import SystemClock
 

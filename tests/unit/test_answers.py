@@ -19,7 +19,14 @@ NOW = 1000.0
 ANYTHING: Any = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.text())
 
 
-@given(st.builds(Reading, *[ANYTHING] * 13) | ANYTHING)
+INSTANT = st.floats(0, 2 * NOW)
+
+
+@given(
+    st.builds(Reading, *[ANYTHING] * 13)
+    | st.builds(Reading, st.text(), INSTANT, last=INSTANT, since=INSTANT, measured=st.floats())
+    | ANYTHING
+)
 def test_any_answer_becomes_a_sound_reading(answer: Any) -> None:
     """No instant that is none or to come, no number that JSON lacks, no text that a terminal obeys, nothing without bound."""
     reading = sound("m", answer, NOW)

@@ -7,8 +7,8 @@ import threading
 from typing import Any
 
 import pytest
-from keeper import run
 
+from keeper import run
 from powernap.daemon.aside import aside
 
 

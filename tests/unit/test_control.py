@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import stat
+import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from keeper import run, until
 
+from keeper import run, until
 from powernap.daemon.control import (
     CLIENTS_PER_USER,
     REQUEST_MAX,
+    REST,
     Client,
     ControlSocket,
     Peer,
@@ -48,6 +50,8 @@ class Desk:
             raise RefusedError("no", "ask nicely", 1)
         if op == "defect":
             raise KeyError("oops")
+        if op == "slow":
+            time.sleep(0.02)
         if op == "silent":
             client.closing["x"] = lambda: self.asked.append({"op": "closed"})
             return None
@@ -101,7 +105,7 @@ def test_each_line_has_its_answer_in_order(tmp_path: Path) -> None:
 @given(data=st.binary(min_size=1, max_size=200))
 def test_garbage_has_an_error(data: bytes) -> None:
     """Whatever the bytes, each line is answered, and none kills the connection before the next."""
-    path = Path(f"/dev/shm/powernap-control-{os.getpid()}")  # noqa: S108
+    path = Path(f"/dev/shm/powernap-control-{os.getpid()}")
 
     async def test(desk: Desk) -> None:
         lines = data.split(b"\n")
@@ -233,6 +237,27 @@ def test_who_may_only_read_rests_between_answers(tmp_path: Path) -> None:
     serving(tmp_path / "control", test)
 
 
+def test_all_connections_of_a_user_rest_together(tmp_path: Path) -> None:
+    """Two that ask at once: the second is served after the rest that the first one's answer made."""
+
+    async def test(desk: Desk) -> None:
+        both = [await desk.connect() for _ in range(2)]
+        for reader, writer in both:
+            writer.write(b'{"op":"a"}\n')
+            await reader.readline()
+        for client in desk.control.clients:
+            client.peer = Peer(1, 1000, 1000, may_act=False)
+        began = desk.control.loop.time()
+        for _, writer in both:
+            writer.write(b'{"op":"slow"}\n')
+        for reader, writer in both:
+            await reader.readline()
+            writer.close()
+        assert desk.control.loop.time() - began >= 0.02 + REST * 0.02
+
+    serving(tmp_path / "control", test)
+
+
 def test_one_user_gets_so_many_connections(tmp_path: Path) -> None:
     """Then it is turned away, in words; one that ends makes room."""
 
@@ -308,7 +333,7 @@ def test_what_a_dead_daemon_left_is_replaced(tmp_path: Path, what: str) -> None:
     serving(path, test)
 
 
-@pytest.mark.parametrize("path", ["/proc/powernap/control", "/dev/null/control", f"/tmp/{'x' * 200}/control"])  # noqa: S108
+@pytest.mark.parametrize("path", ["/proc/powernap/control", "/dev/null/control", f"/tmp/{'x' * 200}/control"])
 def test_a_path_that_cannot_be_is_an_error(path: str) -> None:
     """An `OSError`, and no descriptor stays open (a `ResourceWarning` would fail this test)."""
 
@@ -366,6 +391,6 @@ def test_the_peer_is_who_it_is() -> None:
 
 
 def test_names_and_groups_come_from_the_files() -> None:
-    """root is 0 in both; who is not there has a number, or none."""
+    """Root is 0 in both; who is not there has a number, or none."""
     assert (user_name(0), user_name(4_000_000_000)) == ("root", "4000000000")
     assert (group_id("root"), group_id("no-such-group")) == (0, None)

@@ -6,13 +6,14 @@ import json
 from typing import Any
 
 import pytest
-from keeper import Fake, Keeper, config, kept
 
+from keeper import Fake, Keeper, config, kept
 from powernap.config.model import Stage
 from powernap.core.events import LeaseTaken
 from powernap.core.reading import Reading
 from powernap.core.verdict import Lease
 from powernap.daemon import facts
+
 
 @kept(conf=config("work", after=3600.0))
 async def test_idle_it_tells_what_comes_next(keeper: Keeper) -> None:
@@ -39,6 +40,16 @@ async def test_in_use_nothing_comes_next(keeper: Keeper) -> None:
     assert found["blockers"][1]["ends_in_s"] == pytest.approx(60, abs=1)
 
 
+@kept(conf=config("work", after=3600.0))
+async def test_a_lease_whose_time_is_over_is_not_listed(keeper: Keeper) -> None:
+    """Also while another blocker keeps the core from forgetting it."""
+    now = keeper.host.clock.boottime()
+    keeper.node.feed(LeaseTaken(now, Lease("long", "bob", "a backup", now, now + 60)))
+    keeper.node.feed(LeaseTaken(now, Lease("short", "bob", "a moment", now - 2, now - 1)))
+
+    assert ["long"] == [lease["id"] for lease in facts.status(keeper.node)["leases"]]
+
+
 @kept()
 async def test_in_a_nap_the_stage_is_named(keeper: Keeper) -> None:
     """At the foot nothing comes next; `status` lists what is changed."""
@@ -63,9 +74,14 @@ def test_a_monitor_that_has_not_answered_is_in_it() -> None:
     async def later(_now: float) -> Any:
         return None
 
-    odd = Fake(lambda now: Reading("odd", now, measured=float("inf"), limit=float("nan"), who=("\udc80\x00",)))
+    odd = Fake(
+        lambda now: Reading("odd", now, measured=float("inf"), limit=float("nan"), who=("\udc80\x00",))
+    )
 
-    @kept({"late": Fake(later), "odd": odd}, config("late", "odd", stages=(Stage("ease", 60.0, 0.0, ("quiet",)),)))
+    @kept(
+        {"late": Fake(later), "odd": odd},
+        config("late", "odd", stages=(Stage("ease", 60.0, 0.0, ("quiet",)),)),
+    )
     async def claim(keeper: Keeper) -> None:
         found = {m["name"]: m for m in facts.status(keeper.node)["monitors"]}
         assert found["late"]["reason"] == "has not answered yet"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ def test_a_torn_line_costs_itself_only(tmp_path: Path) -> None:
 @given(st.binary(max_size=200) | st.just(b"[" * 100_000) | st.just(b'{"event":["x"]}\n7\nnull\n'))
 def test_any_file_is_read(data: bytes) -> None:
     """Garbage is passed over."""
-    path = f"/dev/shm/powernap-history-{os.getpid()}"  # noqa: S108
+    path = f"/dev/shm/powernap-history-{os.getpid()}"
     try:
         Path(path).write_bytes(data)
         assert list(History(path).entries) == []
@@ -96,15 +97,24 @@ def test_a_disk_that_comes_back_gets_what_waited(tmp_path: Path) -> None:
 
 
 def test_half_a_write_does_not_spoil_the_next_line(tmp_path: Path) -> None:
-    """A file limit cuts a line in the middle: it is an error, and the next try begins on a line of its own."""
+    """A disk that takes only a part of it (here by a limit on the file's size): nothing is lost but what does not fit any more."""
     path = tmp_path / "history.jsonl"
     history = History(str(path))
-    history.torn = True  # as a write that was cut short leaves it
-    path.write_text('{"event":"ent')
     history.add(entry(1))
     history.flush()
+    history.add(entry(2))
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 10, hard))
+    try:
+        history.flush()
+        history.flush()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, hard))
+    assert history.trouble
+    history.flush()
 
-    assert [1] == [e["at"] for e in History(str(path)).entries]
+    assert not history.trouble
+    assert [1, 2] == [e["at"] for e in History(str(path)).entries]
 
 
 def test_the_file_is_bounded(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ class Terminal:
         place.symlink_to(self.path)
 
     def mesg(self, *, yes: bool) -> None:
-        """As mesg(1)."""
+        """What the program of that name does."""
         mode = stat.S_IMODE(os.stat(self.path).st_mode)
         os.chmod(self.path, mode | stat.S_IWGRP if yes else mode & ~stat.S_IWGRP)
 

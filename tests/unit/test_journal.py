@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,7 @@ class Journald:
 
 
 @pytest.fixture
-def error() -> tuple[int, int]:
+def error() -> Iterator[tuple[int, int]]:
     """A pipe as standard error: read it here, write it there."""
     reader, writer = os.pipe()
     os.set_blocking(reader, False)

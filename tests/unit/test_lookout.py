@@ -8,8 +8,8 @@ import time
 from typing import Any
 
 import pytest
-from keeper import Fake, run, until
 
+from keeper import Fake, run, until
 from powernap.config.model import MonitorConfig
 from powernap.core.events import Heard, Looked
 from powernap.core.reading import Reading
@@ -36,6 +36,10 @@ class Looking:
     def readings(self, name: str) -> list[Reading]:
         return [e.reading for e in self.fed if isinstance(e, Heard) and e.reading.monitor == name]
 
+    async def closed(self) -> None:
+        """Until no look is under way."""
+        await until(lambda: not self.lookout.looks)
+
     @property
     def looked(self) -> list[int]:
         return [e.serial for e in self.fed if isinstance(e, Looked)]
@@ -51,7 +55,8 @@ def looking(modules: dict[str, Any], test: Any, limit: float = 0.1) -> Looking:
             await asyncio.sleep(0)
         return looking
 
-    return run(work())
+    done: Looking = run(work())
+    return done
 
 
 async def never(_now: float = 0.0) -> Reading:
@@ -217,7 +222,8 @@ def test_a_foreign_check_that_blocks_blocks_only_itself() -> None:
         try:
             for serial in range(1, 12):
                 looking.lookout.look(serial, Scope.ALL)
-                await until(lambda serial=serial: serial in looking.looked)
+                await looking.closed()
+            assert looking.looked == list(range(1, 12))
             assert threading.active_count() == before + 1
             assert all(reading.failed for reading in looking.readings("m"))
         finally:
@@ -248,9 +254,12 @@ def test_a_foreign_check_answers_raises_and_awaits() -> None:
         looking.lookout.look(1, Scope.ALL)
         await until(lambda: looking.looked)
         found = {name: looking.readings(name)[0].reason for name in looking.modules}
-        assert {"at": "", "later": "awaited", "loop": "in the loop", "broken": "[Errno 5] Input/output error"} == {
-            name: reason for name, reason in found.items() if name != "stops"
-        }
+        assert {
+            "at": "",
+            "later": "awaited",
+            "loop": "in the loop",
+            "broken": "[Errno 5] Input/output error",
+        } == {name: reason for name, reason in found.items() if name != "stops"}
         assert "StopIteration" in found["stops"]
 
     fakes = {"at": Fake(), "later": Fake(later), "broken": Fake(broken), "stops": Fake(stops)}

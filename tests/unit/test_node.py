@@ -7,8 +7,9 @@ import os
 import socket
 from typing import Any
 
-from keeper import Fake, Keeper, config, kept, run, until
+import pytest
 
+from keeper import Fake, Keeper, config, kept, run, until
 from powernap.config.model import Stage
 from powernap.core.events import Applied, Failure, Heard, LeaseTaken, NapAsked
 from powernap.core.reading import Reading
@@ -63,7 +64,7 @@ async def test_a_defect_in_the_step_puts_everything_back_and_ends(keeper: Keeper
 @kept()
 async def test_a_defect_while_carrying_out_a_command_ends_too(keeper: Keeper) -> None:
     """Hands that raise where they must not: the same."""
-    keeper.hands.ready = lambda: 1 / 0  # type: ignore[method-assign,assignment,return-value]
+    keeper.hands.ready = lambda: 1 / 0  # type: ignore[method-assign,assignment]
     await asyncio.wait_for(keeper.gave_up.wait(), 5)
 
     assert keeper.hands.changed_now == set()
@@ -177,24 +178,17 @@ async def test_the_end_of_a_sleep_comes_before_what_is_heard_after_it(keeper: Ke
     assert "min_awake" in {b.name for b in keeper.node.blockers()}
 
 
-def test_a_timer_is_armed_anew_after_a_sleep() -> None:
-    """A deadline that fell into a sleep comes right after it, though the loop's clock stood still."""
+@kept(conf=config("work", after=3600.0))
+async def test_a_timer_is_armed_anew_after_a_sleep(keeper: Keeper) -> None:
+    """The loop's clock stood still meanwhile: also a deadline that did not change is waited for anew, or it would come late."""
+    now = keeper.host.clock.boottime()
+    keeper.node.feed(LeaseTaken(now, Lease("l", "alice", "a backup", now, now + 1800)))
+    timer, handle, before = keeper.node.state.timer, keeper.node.alarm.handle, keeper.node.resumes.before
+    keeper.node.resumes.asleep = lambda: before + 100.0
+    keeper.node.resumes.look()
 
-    async def work() -> None:
-        keeper = Keeper()
-        keeper.hands.fails = (Failure("quiet", "no"),)
-        keeper.node.begin()
-        await keeper.reach("napping")
-        keeper.fakes["work"].tell(active=True)
-        await until(lambda: keeper.said("restore-failed"))
-        handle = keeper.node.alarm.handle
-        keeper.node.resumes.asleep = lambda: 1e6
-        keeper.node.resumes.look()
-        assert handle is not keeper.node.alarm.handle
-        keeper.hands.fails = ()
-        await keeper.end()
-
-    run(work())
+    assert timer == keeper.node.state.timer
+    assert handle is not keeper.node.alarm.handle
 
 
 # ------------------------------------------------------------ the end
@@ -355,6 +349,53 @@ async def test_a_warning_is_said_and_taken_back(keeper: Keeper) -> None:
 
     assert keeper.said("warned")[0]["stage"] == "ease"
     assert keeper.said("unwarned")[0]["stage"] == "ease"
+
+
+@kept(conf=config("work", stages=(Stage("ease", 0.2, 0.1, ("quiet",)),)))
+async def test_users_are_warned_before_something_is_done(keeper: Keeper) -> None:
+    """The announced time is in words; here no terminal takes messages, and that is no error."""
+    await keeper.reach("warning")
+    keeper.fakes["work"].tell(last=keeper.host.clock.boottime())
+
+    assert keeper.said("warned")[0]["detail"] == "100ms"
+    assert keeper.said("unwarned")
+
+
+@pytest.mark.parametrize(("mode", "reason"), [("watch", "would begin now"), ("act", "is refused")])
+def test_a_sleep_is_not_entered_yet(mode: str, reason: str) -> None:
+    """Watching it is only said; acting it is refused as long as no way back has been proven. Either way the machine stays up."""
+    stages = (Stage("sleep", 0.05, 0.0, (), "suspend"),)
+
+    @kept(conf=config("work", mode=mode, stages=stages))
+    async def claim(keeper: Keeper) -> None:
+        await until(lambda: keeper.said("sleep-failed"))
+        assert reason in keeper.said("sleep-failed")[0]["detail"]
+        keeper.fakes["work"].tell(active=True)
+        await keeper.reach("awake")
+
+    claim()
+
+
+@kept()
+async def test_what_somebody_else_changed_is_told(keeper: Keeper) -> None:
+    """Each value that was left alone."""
+    await keeper.reach("napping")
+    keeper.hands.foreign = ("/proc/x: is 7 now",)
+    keeper.fakes["work"].tell(active=True)
+    await keeper.reach("awake")
+
+    assert [entry["detail"] for entry in keeper.said("kept-foreign")] == ["/proc/x: is 7 now"]
+
+
+@kept(conf=config("work", after=3600.0))
+async def test_a_failing_connection_is_told_and_wakes_nobody(keeper: Keeper) -> None:
+    """What goes wrong with a client says nothing of the machine's use: nobody can keep it awake that way."""
+    began = keeper.node.state.evidence.began
+    for _ in range(3):
+        keeper.node.loop.call_exception_handler({"message": "answering a client", "transport": None})
+
+    assert len(keeper.said("defect")) == 1
+    assert began == keeper.node.state.evidence.began
 
 
 @kept()

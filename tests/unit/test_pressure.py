@@ -124,7 +124,7 @@ def test_a_group_that_has_gone_is_no_failure_and_is_found_again(tmp_path: Path, 
     (tmp_path / "nginx.service").mkdir()
     (tmp_path / "nginx.service/io.pressure").write_text(lines(0) + " " * 200)
     monitor._set()
-    monitor._listen()
+    monitor._ear.arm()
     assert len(ears.listening) == 1
     monitor.close()
 

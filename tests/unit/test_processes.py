@@ -17,9 +17,7 @@ from powernap.host.processes import (
     parse_stat,
     parse_uid,
     parse_words,
-    user_id,
     user_name,
-    wanted,
 )
 from process_tree import put_process, recorded
 
@@ -189,19 +187,26 @@ def test_without_loadavg_each_look_searches(tmp_path):
     assert len(search.all_if_forked(3.0, 30)) == 1
 
 
-def test_users(tmp_path):
-    """Users are known by name and number; an unknown name has a remedy."""
+def test_users_have_names(tmp_path):
+    """By the machine's own list; one that is not there is its number."""
     host = recorded(tmp_path)
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc/passwd").write_text("alice:x:1000:1000::/:/bin/sh\nbroken\n")
-    assert [user_id(host, "alice"), user_id(host, "33"), user_name(host, 1000), user_name(host, 7)] == [
-        1000,
-        33,
-        "alice",
-        "7",
-    ]
-    with pytest.raises(UnavailableError, match='no user "bob"'):
-        wanted(host, "sh", "", "", "bob")
+    assert [user_name(host, 1000), user_name(host, 7)] == ["alice", "7"]
+
+
+def test_monitors_of_one_look_share_the_pass(tmp_path):
+    """A search by name takes the answer of another one's pass, unless that began before a start it knows of; its own second look never does."""
+    put_process(tmp_path, 7, "rsync")
+    host = recorded(tmp_path)
+    first, second = Search(host, Wanted(b"rsync")), Search(host, Wanted(b"rsync"))
+    first.all(1000.0)
+    put_process(tmp_path, 8, "rsync")
+    assert [len(second.all(1000.05)), len(second.all(1000.06)), len(first.all(1000.07))] == [1, 2, 2]
+    put_process(tmp_path, 9, "rsync")
+    third = Search(host, Wanted(b"rsync"))
+    assert len(third.all(1000.08, after=1000.06)) == 3
+    assert third.count == 3
 
 
 def test_description(tmp_path):
@@ -209,9 +214,3 @@ def test_description(tmp_path):
     put_process(tmp_path, 7, "rsync", uid=7)
     search = Search(recorded(tmp_path), Wanted(b"rsync"))
     assert search.describe(search.all()[0]) == "rsync[7] 7"
-
-
-def test_bare_name():
-    """A program is configured without its directory."""
-    assert processes.bare_name("rsync") is None
-    assert "without its directory" in (processes.bare_name("/usr/bin/rsync") or "")

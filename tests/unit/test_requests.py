@@ -7,8 +7,8 @@ import json
 from typing import Any
 
 import pytest
-from keeper import Fake, Keeper, config, kept, until
 
+from keeper import Fake, Keeper, config, kept, until
 from powernap.core.reading import Reading
 from powernap.daemon import requests as module
 from powernap.daemon.control import Client, Peer, RefusedError
@@ -24,7 +24,7 @@ class Visitor:
     def __init__(self, requests: Requests, peer: Peer = ROOT) -> None:
         self.requests, self.got = requests, list[dict[str, Any]]()
         self.client = Client(None, peer)  # type: ignore[arg-type]
-        self.client.send = self.got.append  # type: ignore[method-assign]
+        self.client.send = self.got.append  # type: ignore[method-assign,assignment]
 
     def ask(self, op: Any, **fields: Any) -> Any:
         answer = self.requests.answer(self.client, {"op": op, **fields})
@@ -235,7 +235,11 @@ async def test_one_user_holds_so_many(keeper: Keeper) -> None:
 
 @pytest.mark.parametrize(
     "fields",
-    [{}, {"why": ""}, *({"why": "x", "for_s": n} for n in (0, -1, True, "1h", float("nan"), float("inf"), 10**400))],
+    [
+        {},
+        {"why": ""},
+        *({"why": "x", "for_s": n} for n in (0, -1, True, "1h", float("nan"), float("inf"), 10**400)),
+    ],
 )
 def test_a_lease_needs_a_reason_and_a_length_that_is_one(fields: dict[str, Any]) -> None:
     """Anything else is refused."""

@@ -70,6 +70,19 @@ def test_the_filter_keeps_additions_only() -> None:
             right.recv(8192)
 
 
+def test_the_filter_keeps_what_is_switched_on() -> None:
+    """For those who ask for it: a core that came back, not one that goes."""
+    left, right = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with left, right:
+        uevents.attach_filter(right, uevents.ONLINE)
+        for message in (b"offline@/devices/system/cpu/cpu1", b"online@/devices/system/cpu/cpu1", ADD):
+            left.send(message)
+        right.setblocking(False)
+        assert right.recv(8192) == b"online@/devices/system/cpu/cpu1"
+        with pytest.raises(BlockingIOError):
+            right.recv(8192)
+
+
 def contained(tmp_path: Path, ears: EpollEars | None) -> Host:
     """A machine in a user namespace of its own."""
     (tmp_path / "proc/self").mkdir(parents=True)

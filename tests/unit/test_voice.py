@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from keeper import Words
-
 from machines import Clock
 from powernap.core.reading import Reading
 from powernap.core.verdict import Blocker
@@ -26,7 +25,9 @@ def test_one_entry_reaches_all() -> None:
     speaking.say("activity", "ease", "", (Blocker("monitor", "ssh", "alice types", who=("alice",)),))
 
     assert seen == list(speaking.history.entries)
-    assert seen[0]["because"] == [{"kind": "monitor", "name": "ssh", "reason": "alice types", "who": ["alice"]}]
+    assert seen[0]["because"] == [
+        {"kind": "monitor", "name": "ssh", "reason": "alice types", "who": ["alice"]}
+    ]
     assert words.lines == ["coming back: ssh: alice types"]
 
 

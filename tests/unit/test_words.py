@@ -39,7 +39,9 @@ def test_each_entry_has_its_sentence(entry: dict[str, Any], words: str) -> None:
 @pytest.mark.parametrize("event", SENTENCES)
 def test_no_sentence_has_a_hole(event: str) -> None:
     """Every kind can be said with what it carries."""
-    words = sentence({"event": event, "stage": "STAGE", "detail": "DETAIL", "seconds": 1.0, "because": [CAUSE]})
+    words = sentence(
+        {"event": event, "stage": "STAGE", "detail": "DETAIL", "seconds": 1.0, "because": [CAUSE]}
+    )
 
     assert "{" not in words
     assert "None" not in words

@@ -65,18 +65,26 @@ async def _run(args: argparse.Namespace, directory: str) -> int:
                 config, [path], places, ledger, Journal(quiet=True), until=view.over, began=began
             )
         finally:
-            # After a clean end there is nothing left to put back; after a defect of ours there may be.
-            if ledger is not None and ledger.live():
-                ledger.restore()
+            after_a_defect(places, ledger)
         return view.end(ledger) or status
+
+
+def after_a_defect(places: daemon.Places, ledger: Ledger | None) -> None:
+    """After a clean end there is nothing to put back, and nobody's socket; after a defect of ours there may be both.
+
+    Who has the ledger has the socket too.
+    """
+    if ledger is None:
+        return
+    if ledger.live():
+        ledger.restore()
+    with contextlib.suppress(OSError):
+        os.unlink(places.socket)
 
 
 @contextlib.contextmanager
 def tidied(places: daemon.Places) -> Iterator[None]:
-    """Leave no empty ledger, nor its directory, where there was none, and no socket that nobody answers on.
-
-    The ledger is locked until we have gone: nobody else can have begun it.
-    """
+    """Leave no empty ledger, nor its directory, where there was none. It is locked until we have gone: nobody else can have begun it."""
     had_directory, had_ledger = os.path.isdir(places.runtime), os.path.exists(places.ledger)
     try:
         yield

@@ -94,16 +94,6 @@ def parse_last_pid(text: str) -> int:
     return int(text.split()[4])
 
 
-def wanted(host: Host, program: str, arguments: str, regex: str, user: str) -> Wanted:
-    """What a monitor's options ask for; ``UnavailableError`` for a user that this machine does not know."""
-    return Wanted(
-        os.fsencode(program),
-        re.compile(arguments) if arguments else None,
-        re.compile(regex) if regex else None,
-        user_id(host, user) if user else None,
-    )
-
-
 class Search:
     """A repeated search for the same processes. ``cost`` is what the latest took in seconds, ``count`` how many processes it saw."""
 
@@ -243,26 +233,6 @@ def too_long(pid: int) -> Availability:
     )
 
 
-def user_id(host: Host, user: str) -> int:
-    """A user's number, by name or as digits; ``UnavailableError`` for an unknown name."""
-    if user.isdecimal():
-        return int(user)
-    for line in text(host.files, "/etc/passwd").splitlines():
-        fields = line.split(":")
-        if fields[0] == user and len(fields) > 2:
-            return int(fields[2])
-    try:
-        if host.live:
-            return pwd.getpwnam(user).pw_uid  # those of LDAP and the like
-    except KeyError:
-        pass
-    raise UnavailableError(
-        unavailable(
-            f'no user "{user}" on this machine', "name one that `getent passwd` lists, or give the number"
-        )
-    )
-
-
 def user_name(host: Host, uid: int) -> str:
     """A user's name, the number where it has none."""
     for line in text(host.files, "/etc/passwd").splitlines():
@@ -273,8 +243,3 @@ def user_name(host: Host, uid: int) -> str:
         return pwd.getpwuid(uid).pw_name if host.live else str(uid)
     except KeyError:
         return str(uid)
-
-
-def bare_name(program: str) -> str | None:
-    """What is wrong with a program's name in the configuration."""
-    return 'write the name without its directory, such as "rsync"' if "/" in program else None

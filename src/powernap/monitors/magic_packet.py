@@ -17,6 +17,7 @@ from powernap.core.options import option
 from powernap.core.reading import Reading
 from powernap.host import packets
 from powernap.host.availability import Availability, UnavailableError, available, unavailable
+from powernap.host.ears import Ear
 from powernap.host.files import text
 
 if TYPE_CHECKING:
@@ -112,26 +113,15 @@ class MagicPacketMonitor:
         self._socket = packets.open_packets(packets.magic_filter(), memory=MEMORY)
         self._last: float | None = None
         self._latest = "no magic packet for this machine"
-        self._listening, self._closed = False, False
         self._strange, self._strange_since = 0, 0.0
-        self._arm()
-
-    def _arm(self) -> None:
-        ears = self._context.host.ears
-        if ears is not None and not self._listening and not self._closed:
-            self._listening = True
-            ears.listen(self._socket.fileno(), self._heard)
-
-    def _deaf(self) -> None:
-        if self._listening and self._context.host.ears is not None:
-            self._context.host.ears.ignore(self._socket.fileno())
-        self._listening = False
+        self._ear = Ear(context.host.ears, self._socket.fileno(), self._heard)
+        self._ear.arm()
 
     def _heard(self) -> None:
         """Something that may be a magic packet came."""
         now = self._context.host.clock.boottime()
         if self._take(now):
-            self._deaf()
+            self._ear.deafen()
             self._context.tell(self._reading(now))
         else:
             self._bear(now)
@@ -142,12 +132,12 @@ class MagicPacketMonitor:
             self._strange, self._strange_since = 0, now
         self._strange += 1
         if self._strange > PATIENCE and self._context.host.ears is not None:
-            self._deaf()
-            self._context.host.ears.later(REST, self._arm)
+            self._ear.deafen()
+            self._context.host.ears.later(REST, self._ear.arm)
 
     def check(self, now: float) -> Reading:
         """The latest packet for this machine, also of those that came while nobody listened."""
-        self._arm()
+        self._ear.arm()
         self._take(now)
         return self._reading(now)
 
@@ -183,6 +173,5 @@ class MagicPacketMonitor:
 
     def close(self) -> None:
         """Give back the socket."""
-        self._closed = True
-        self._deaf()
+        self._ear.close()
         self._socket.close()

@@ -26,6 +26,7 @@ from powernap.core.options import option
 from powernap.core.reading import Reading
 from powernap.core.units import show_duration
 from powernap.host.availability import Availability, UnavailableError, available, unavailable
+from powernap.host.ears import Ear
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -181,18 +182,18 @@ class PressureMonitor:
     def __init__(self, context: Context, options: Options) -> None:
         self._context, self._options = context, options
         self._fd: int | None = None
-        self._listening = False
+        self._ear = Ear(None, -1, self._heard)
         self._last: float | None = None
         self._base: Look | None = None
         self._window = options.window
         self.source = "totals at each look"
         self._set()
-        self._listen()
+        self._ear.arm()
 
     def check(self, now: float) -> Reading:
         """Listen again, then look: what the trigger remembers, else what the totals say of the time since the last look."""
         fired = self._remembered()
-        self._listen()
+        self._ear.arm()
         try:
             stall = self._stall()
         except FileNotFoundError:
@@ -209,11 +210,10 @@ class PressureMonitor:
 
     def close(self) -> None:
         """Unset the trigger."""
+        self._ear.close()
         if self._fd is not None:
-            if self._context.host.ears:
-                self._context.host.ears.ignore(self._fd)
             os.close(self._fd)
-        self._fd, self._listening = None, False
+        self._fd = None
 
     def _set(self) -> None:
         """Set the trigger, with the wanted window or one that needs no right; without any the totals must do."""
@@ -225,23 +225,14 @@ class PressureMonitor:
             except OSError as problem:
                 self.source = f"totals at each look (no trigger: {problem.strerror})"
                 continue
+            self._ear = Ear(self._context.host.ears, self._fd, self._heard, priority=True)
             self._window, self.source = window, f"trigger, window {show_duration(window)}"
             return
 
-    def _listen(self) -> None:
-        ears = self._context.host.ears
-        if ears and self._fd is not None and not self._listening:
-            ears.listen(self._fd, self._heard, priority=True)
-            self._listening = True
-
     def _heard(self) -> None:
         """Told once; a trigger whose group has gone tells nothing."""
-        ears = self._context.host.ears
-        if self._fd is None or not ears:
-            return
-        ears.ignore(self._fd)
-        self._listening = False
-        if taken(self._fd) & select.POLLERR:
+        self._ear.deafen()
+        if self._fd is None or taken(self._fd) & select.POLLERR:
             return
         now = self._context.host.clock.boottime()
         self._last = now

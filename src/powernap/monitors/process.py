@@ -14,13 +14,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from powernap.core.options import option
 from powernap.core.reading import Reading
 from powernap.host.availability import Availability, UnavailableError, available
 from powernap.host.exec_events import SOURCES, ExecEvents, Watch, exec_events
 from powernap.host.host import Host
 from powernap.host.pidfd import ended, open_pidfd
-from powernap.host.processes import Process, Search, bare_name, wanted
+from powernap.host.process_choice import (
+    arguments_option,
+    program_option,
+    refuse_both,
+    regex_option,
+    user_option,
+    wanted,
+)
+from powernap.host.processes import Process, Search
 from powernap.monitors import Context
 
 EVENTS = True
@@ -35,37 +42,19 @@ GUARD_TIME = 30.0
 class Options:
     """What to watch."""
 
-    program: str = option(
-        "",
-        help="Name of the program's file, exactly; a script's own name if run by its #! line.",
-        example="rsync",
-        check=bare_name,
-    )
-    arguments: str = option(
-        "",
-        unit="regex",
-        help="Only processes whose command line this regex finds; with program.",
-        example=r"--daily\b",
-    )
-    regex: str = option(
-        "",
-        unit="regex",
-        help="In place of program: found anywhere in the command line; read at each look.",
-        example="backup",
-    )
-    user: str = option("", help="Only processes of this user (name or number).", example="www-data")
+    program: str = program_option("a script's own name if run by its #! line")
+    arguments: str = arguments_option()
+    regex: str = regex_option("; read at each look")
+    user: str = user_option()
 
     def __post_init__(self) -> None:
-        if bool(self.program) == bool(self.regex):
-            raise ValueError('give either program = "NAME" or regex = "PATTERN"')
-        if self.regex and self.arguments:
-            raise ValueError("arguments belongs to program; a regex sees the whole command line already")
+        refuse_both(self)
 
 
 def probe(host: Host, options: Options) -> Availability:
     """Works wherever there is /proc; how well, the opened monitor's ``source`` says."""
     try:
-        search = Search(host, wanted(host, options.program, options.arguments, options.regex, options.user))
+        search = Search(host, wanted(host, options))
         found = len(search.all())
     except UnavailableError as error:
         return error.availability
@@ -75,7 +64,7 @@ def probe(host: Host, options: Options) -> Availability:
 def open(context: Context, options: Options, sources: tuple[str, ...] = SOURCES) -> ProcessMonitor:  # noqa: A001 - the contract's word
     """Begin to watch."""
     host = context.host
-    search = Search(host, wanted(host, options.program, options.arguments, options.regex, options.user))
+    search = Search(host, wanted(host, options))
     return ProcessMonitor(context, search, exec_events(host, sources))
 
 

@@ -10,19 +10,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from powernap.core.counters import MINIMUM
 from powernap.core.options import option
 from powernap.core.reading import Reading
 from powernap.core.units import show_size
 from powernap.host.availability import Availability, UnavailableError, available, unavailable
 from powernap.host.host import Host
-from powernap.host.processes import Process, Search, bare_name, wanted
+from powernap.host.process_choice import (
+    arguments_option,
+    program_option,
+    refuse_both,
+    regex_option,
+    user_option,
+    wanted,
+)
+from powernap.host.processes import Process, Search
 from powernap.monitors import Context
 
 EVENTS = False
 TICK = 0.01
 """Seconds in which the kernel tells when a process began."""
-SHORTEST = 1.0
-"""Seconds that an interval must have for a rate to mean something."""
 GUARD_TIME = 30.0
 """Seconds for which an unchanged last process id spares the search; the counters are read each time."""
 RIGHTS = "run powernapd as root or with CAP_SYS_PTRACE, or watch only processes of its own user"
@@ -32,31 +39,16 @@ RIGHTS = "run powernapd as root or with CAP_SYS_PTRACE, or watch only processes 
 class Options:
     """What to watch."""
 
-    program: str = option(
-        "",
-        help="Name of the program's file, exactly; nfsd and other kernel threads too.",
-        example="rsync",
-        check=bare_name,
-    )
-    arguments: str = option(
-        "",
-        unit="regex",
-        help="Only processes whose command line this regex finds; with program.",
-        example=r"--daily\b",
-    )
-    regex: str = option(
-        "", unit="regex", help="In place of program: found anywhere in the command line.", example="backup"
-    )
-    user: str = option("", help="Only processes of this user (name or number).", example="www-data")
+    program: str = program_option("nfsd and other kernel threads too")
+    arguments: str = arguments_option()
+    regex: str = regex_option()
+    user: str = user_option()
     above: float = option(
         10240.0, unit="byte_rate", help="Reading and writing more than this is activity.", example="10KiB/s"
     )
 
     def __post_init__(self) -> None:
-        if bool(self.program) == bool(self.regex):
-            raise ValueError('give either program = "NAME" or regex = "PATTERN"')
-        if self.regex and self.arguments:
-            raise ValueError("arguments belongs to program; a regex sees the whole command line already")
+        refuse_both(self)
 
 
 def probe(host: Host, options: Options) -> Availability:
@@ -64,7 +56,7 @@ def probe(host: Host, options: Options) -> Availability:
     if host.live and not host.files.exists("/proc/self/io"):
         return unavailable("this kernel does not count process I/O", "needs CONFIG_TASK_IO_ACCOUNTING=y")
     try:
-        search = Search(host, wanted(host, options.program, options.arguments, options.regex, options.user))
+        search = Search(host, wanted(host, options))
         found = search.all()
         for process in found:
             read_bytes_moved(host, process)
@@ -76,7 +68,7 @@ def probe(host: Host, options: Options) -> Availability:
 def open(context: Context, options: Options) -> ProcessIoMonitor:  # noqa: A001 - the contract's word
     """Begin to count."""
     host = context.host
-    search = Search(host, wanted(host, options.program, options.arguments, options.regex, options.user))
+    search = Search(host, wanted(host, options))
     return ProcessIoMonitor(context, search, options.above)
 
 
@@ -123,11 +115,11 @@ class ProcessIoMonitor:
         if self.base_at is None:
             self.base, self.base_at = counts, now
             return self.verdict
-        elapsed = now - self.base_at
+        elapsed = max(MINIMUM, now - self.base_at)
         moved = {process: count - self.before(process, count) for process, count in counts.items()}
-        if elapsed < SHORTEST and sum(moved.values()) <= self.limit * SHORTEST:
+        if now - self.base_at < MINIMUM and sum(moved.values()) <= self.limit * elapsed:
             return self.verdict
-        self.verdict = self.judge(now, moved, max(elapsed, SHORTEST))
+        self.verdict = self.judge(now, moved, elapsed)
         self.base, self.base_at = counts, now
         return self.verdict
 

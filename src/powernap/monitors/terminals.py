@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from powernap.core.options import option
 from powernap.core.reading import Reading
 from powernap.host.availability import Availability, UnavailableError, available, unavailable
+from powernap.host.ears import Ear
 from powernap.host.files import text
 from powernap.host.host import Host
 from powernap.host.inotify import ACCESS, CREATE, ONESHOT, Inotify, on_disk
@@ -103,8 +104,7 @@ class TerminalsMonitor:
         self.users: dict[int, str] = {}
         self.directory: int | None = None
         self.created = 0
-        self.armed = False
-        self.closed = False
+        self.ear = Ear(context.host.ears, inotify.fd, self._heard)
 
     @property
     def events(self) -> bool:
@@ -121,7 +121,8 @@ class TerminalsMonitor:
 
     def check(self, now: float) -> Reading:
         """Watch again what was heard, then take the newest input from hearing and from access times."""
-        self._arm()
+        self.ear.arm()
+        self._watch_directory()
         self.users = user_names(self.context.host.files)
         self._take_heard()
         there = names(self.context.host)
@@ -133,8 +134,8 @@ class TerminalsMonitor:
 
     def close(self) -> None:
         """Give back the descriptor."""
-        self.closed = True
-        self._disarm()
+        self._deafen()
+        self.ear.close()
         self.inotify.close()
 
     # --- looking
@@ -189,16 +190,10 @@ class TerminalsMonitor:
 
     # --- hearing
 
-    def _arm(self) -> None:
-        if self.context.host.ears and not self.armed:
-            self.context.host.ears.listen(self.inotify.fd, self._heard)
-            self.armed = True
-        self._watch_directory()
-
     def _watch_directory(self) -> None:
         """Hear of new terminals (again)."""
         self.created = 0
-        if self.armed and self.directory is None:
+        if self.ear.listening and self.directory is None:
             try:
                 self.directory = self.inotify.watch(on_disk(self.context.host.files, "/dev/pts"), CREATE)
             except OSError:
@@ -209,19 +204,17 @@ class TerminalsMonitor:
             self.inotify.unwatch(self.directory)
             self.directory = None
 
-    def _disarm(self) -> None:
-        self.armed = False
+    def _deafen(self) -> None:
+        self.ear.deafen()
         self._unwatch_directory()
-        if self.context.host.ears:
-            self.context.host.ears.ignore(self.inotify.fd)
 
     def _heard(self) -> None:
         now = self.context.host.clock.boottime()
         typed = self._take_heard()
         for terminal in typed:
             terminal.last = now
-        if typed and self.armed:
-            self._disarm()
+        if typed and self.ear.listening:
+            self._deafen()
             self.context.tell(self._reading(now))
 
     def _take_heard(self) -> list[Terminal]:
@@ -252,7 +245,7 @@ class TerminalsMonitor:
             return
 
     def _hear_new_again(self) -> None:
-        if not self.closed and self.armed:
+        if self.ear.listening:
             self._watch_directory()
             now = self.context.host.clock.boottime()
             for name in names(self.context.host):

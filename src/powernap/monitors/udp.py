@@ -14,6 +14,7 @@ from powernap.core.options import option
 from powernap.core.reading import Reading
 from powernap.host import packets
 from powernap.host.availability import Availability, UnavailableError, available, unavailable
+from powernap.host.ears import Ear
 from powernap.host.packets import Datagrams, Packet
 from powernap.host.ports import port_ranges, show_ports, wrong_port, wrong_ports
 
@@ -93,35 +94,24 @@ class UdpMonitor:
         self._latest = f"no datagram to {self._where}"
         self._who: tuple[str, ...] = ()
         self._pending, self._base = 0, context.host.clock.boottime()
-        self._listening = False
-        self._arm()
+        self._ear = Ear(context.host.ears if self.events else None, self._socket.fileno(), self._heard)
+        self._ear.arm()
 
     @property
     def events(self) -> bool:
         """Whether activity is told when it begins."""
         return self._options.above == 0
 
-    def _arm(self) -> None:
-        ears = self._context.host.ears
-        if ears is not None and self.events and not self._listening:
-            self._listening = True
-            ears.listen(self._socket.fileno(), self._heard)
-
-    def _deaf(self) -> None:
-        if self._listening and self._context.host.ears is not None:
-            self._context.host.ears.ignore(self._socket.fileno())
-        self._listening = False
-
     def _heard(self) -> None:
         """The first datagram since the last look."""
         now = self._context.host.clock.boottime()
-        self._deaf()
+        self._ear.deafen()
         if self._take(now):
             self._context.tell(self._reading(now))
 
     def check(self, now: float) -> Reading:
         """The latest datagram, also of those that came while nobody listened."""
-        self._arm()
+        self._ear.arm()
         self._take(now)
         return self._reading(now)
 
@@ -156,5 +146,5 @@ class UdpMonitor:
 
     def close(self) -> None:
         """Give back the socket."""
-        self._deaf()
+        self._ear.close()
         self._socket.close()

@@ -1,0 +1,221 @@
+"""cli/foreground.py without a daemon: what is shown, where the ledger is, and what is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from powernap.cli import foreground, main
+from powernap.cli.client import DaemonError
+from powernap.daemon.main import Places, make_places
+from powernap.host.ledger_file import LedgerFile
+
+TRYING: dict[str, Any] = {
+    "event": "trying", "root": True, "for_s": 60.0, "nap_after_s": 10.0, "actions": ["kernel-quiet"], "monitors": ["input", "ssh (22)"],
+    "left_out": {"cpu-clock": "no cpufreq"}, "trouble": "", "socket": Places().socket, "invitation": "dpkg --version",
+}  # fmt: skip
+TRIED: dict[str, Any] = {
+    "event": "tried", "for_s": 60.0, "naps": 0, "napping_s": 0.0, "blockers": [], "latest": None, "left_changed": 0,
+}  # fmt: skip
+
+
+def test_the_opening_says_what_will_happen_and_how_to_come_back() -> None:
+    """Before anything is changed."""
+    text = foreground.opening(TRYING)
+    assert "for 1min, napping after 10s" in text
+    assert "a nap changes  kernel-quiet\n" in text
+    assert "after SIGKILL: `powernap undo`" in text
+    assert "watches        input, ssh (22)" in text
+    assert "left out       cpu-clock: no cpufreq" in text
+    assert "in another terminal: dpkg --version" in text
+    assert "in another terminal: powernap why" in text
+
+
+def test_the_opening_of_a_try_that_only_watches() -> None:
+    """An ordinary user's has a socket of its own."""
+    text = foreground.opening(
+        {
+            **TRYING,
+            "actions": [],
+            "invitation": "",
+            "socket": "/tmp/x/control",
+            "trouble": "the configuration has 1 fault",
+        }
+    )
+    assert "nothing: it only says what it would do" in text
+    assert "undo" not in text
+    assert "come back      POWERNAP_SOCKET=/tmp/x/control powernap wake" in text
+    assert "attention     the configuration has 1 fault" in text
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"naps": 1, "napping_s": 30.0}, "it napped once, 30s of 1min"),
+        ({"naps": 3, "napping_s": 30.0}, "it napped 3 times, 30s of 1min"),
+        ({"blockers": [{"name": "ssh", "reason": "alice"}]}, "it did not nap: ssh: alice ("),
+        ({"latest": {"name": "cpu", "reason": "cpu 85%"}}, "it did not nap: cpu: cpu 85% (--quiet-only"),
+        ({}, "it did not nap: it was not idle for long enough ("),
+        ({"naps": 1, "left_changed": 2}, "2 values could not be put back; try `powernap undo`"),
+    ],
+)
+def test_the_closing_says_what_came_of_it(change: dict[str, Any], says: str) -> None:
+    """A try that shows no nap must say why."""
+    assert foreground.closing({**TRIED, **change}).startswith(says)
+
+
+class Hands:
+    def changed(self) -> list[dict[str, str]]:
+        return [{"action": "kernel-quiet", "stage": "ease", "target": "/proc/x", "old": "1", "new": "60"}]
+
+
+class Node:
+    hands = Hands()
+
+
+def told(view: foreground.View, *entries: dict[str, Any]) -> None:
+    for entry in entries:
+        view.hear(entry, Node())  # type: ignore[arg-type]
+
+
+def test_a_nap_is_shown_with_the_values_that_it_changes(capsys: pytest.CaptureFixture[str]) -> None:
+    """And counted."""
+
+    async def scenario() -> int:
+        view = foreground.View(as_json=False)
+        told(view, {"event": "entered", "stage": "ease"})
+        await asyncio.sleep(0.02)
+        told(view, {"event": "left", "stage": "ease", "seconds": 1.0}, {"event": "entered", "stage": "ease"})
+        return view.end(None)
+
+    assert 0 == asyncio.run(scenario())
+    out = capsys.readouterr().out
+    assert "            /proc/x  1 -> 60\n" in out
+    assert "it napped 2 times" in out
+
+
+def test_json_is_one_document_a_line_from_the_first_to_the_last(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each with version and time; readings unfiltered."""
+
+    async def scenario() -> None:
+        view = foreground.View(as_json=True)
+        view.say(TRYING)
+        pulse = {
+            "event": "reading",
+            "monitor": "cpu",
+            "at": 5.0,
+            "last": 5.0,
+            "active": False,
+            "reason": "cpu 85%",
+        }
+        told(view, pulse, {**pulse, "at": 500.0, "reason": "cpu 1%"}, {"event": "entered", "at": 6.0})
+        view.end(None)
+
+    asyncio.run(scenario())
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert ["trying", "reading", "reading", "entered", "tried"] == [line["event"] for line in lines]
+    assert all(line["version"] == 1 and line["time"] > 0 for line in lines)
+    assert "/proc/x" == lines[3]["changed"][0]["target"]
+    assert {"name": "cpu", "reason": "cpu 85%"} == lines[4]["latest"]
+
+
+def test_a_reader_that_has_gone_ends_the_try_and_raises_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It is told in the middle of a step of the daemon, which must go on to put everything back."""
+
+    class Gone:
+        def write(self, _text: str) -> int:
+            raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+        def flush(self) -> None: ...
+
+        def fileno(self) -> int:
+            raise OSError
+
+    async def scenario() -> tuple[bool, int]:
+        view = foreground.View(as_json=False)
+        monkeypatch.setattr(sys, "stdout", Gone())
+        told(view, {"event": "woken"}, {"event": "woken"})
+        return view.over.is_set(), view.end(None)
+
+    assert (True, 0) == asyncio.run(scenario())
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Places:
+    return Places(str(tmp_path / "run"), "")
+
+
+def test_no_ledger_is_left_where_there_was_none(places: Places) -> None:
+    """Nor its directory."""
+    with foreground.tidied(places):
+        ledger, refusal = foreground.ledger_of(places)
+        assert ledger is not None
+        assert "" == refusal
+        assert os.path.exists(places.ledger)
+        ledger._paper.close()  # type: ignore[attr-defined]
+    assert not os.path.exists(places.runtime)
+
+
+def test_a_ledger_that_holds_something_stays(places: Places) -> None:
+    """It is what `powernap undo` needs."""
+    with foreground.tidied(places):
+        make_places(places)
+        Path(places.ledger).write_text("x")
+    assert os.path.exists(places.ledger)
+
+
+def test_an_empty_ledger_of_somebody_else_stays(places: Places) -> None:
+    """We take away what we made, and nothing else."""
+    make_places(places)
+    Path(places.ledger).touch()
+    with foreground.tidied(places):
+        pass
+    assert os.path.exists(places.ledger)
+
+
+def test_beside_a_running_daemon_there_is_no_try(places: Places) -> None:
+    """Two would undo each other's changes."""
+    make_places(places)
+    held = LedgerFile(places.ledger)
+    Path(places.socket).touch()
+    try:
+        with pytest.raises(DaemonError, match="is running already") as caught, foreground.tidied(places):
+            foreground.ledger_of(places)
+    finally:
+        held.close()
+    assert os.path.exists(places.socket)
+    assert os.path.exists(places.ledger)
+    assert "systemctl stop powernapd" in caught.value.remedy
+    assert 3 == caught.value.code
+
+
+def test_without_a_place_for_the_ledger_nothing_is_changed() -> None:
+    """A read-only container: it watches, and says why it does no more."""
+    ledger, refusal = foreground.ledger_of(Places("/proc/none/powernap", ""))
+    assert ledger is None
+    assert "/proc/none" in refusal
+
+
+def test_help_does_not_load_the_daemon() -> None:
+    """Who asks for --help need not wait for asyncio."""
+    code = "import sys\nfrom powernap.cli.main import main\ntry: main(['try', '--help'])\nexcept SystemExit: pass\nsys.exit('asyncio' in sys.modules)"
+    assert 0 == os.waitstatus_to_exitcode(os.system(f'{sys.executable} -c "{code}" > /dev/null'))
+
+
+def test_wrong_usage_comes_before_anything_is_made(capsys: pytest.CaptureFixture[str]) -> None:
+    """Such as a port that is none."""
+    began = time.monotonic()
+    with pytest.raises(SystemExit):
+        main.main(["try", "--port", "0"])
+    assert time.monotonic() - began < 5
+    assert "1 to 65535" in capsys.readouterr().err
