@@ -17,7 +17,12 @@ LEFT_OUT = (
 )
 """Other file systems mounted below /sys, in which reading has effects of its own (trace_pipe)."""
 MOST = 16 * 1024
-MOVES = frozenset({"ns_last_pid", "max_bytes", "min_bytes", "drop_caches", "next_event", "wakeup_count"})
+MOVES = frozenset(
+    {
+        "ns_last_pid", "max_bytes", "min_bytes", "drop_caches", "next_event", "wakeup_count",
+        "cgroup.procs", "cgroup.threads", "tasks",  # processes come and go
+    }
+)  # fmt: skip
 
 
 @dataclass

@@ -28,7 +28,8 @@ from powernap.host.host import Host
 from tracefs import FilesWithTracefs, tracefs
 
 pytestmark = pytest.mark.root
-NAME = b"pnperf"
+NAME = f"pnperf{os.getpid()}".encode()
+"""Another test process's starts are not ours."""
 
 
 @dataclass

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import functools
 import importlib
-import pkgutil
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -52,7 +52,9 @@ class ActionModule(Protocol):
 
 def kinds() -> list[str]:
     """The actions that are built in, sorted."""
-    return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(__path__))
+    # Not pkgutil, which brings inspect, ast and tokenize into the daemon: 1.4 MiB.
+    names = (name.removesuffix(".py") for path in __path__ for name in os.listdir(path) if name.endswith(".py"))
+    return sorted({name.replace("_", "-") for name in names if not name.startswith("_")})
 
 
 @functools.cache  # 70 us each time, which a user who just came would wait for

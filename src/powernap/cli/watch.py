@@ -30,7 +30,9 @@ def add(subparsers: Any) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> int:
     """Follow until the daemon stops (exit status 3) or Ctrl-C."""
     with client.Connection() as connection:
-        connection.ask("watch")
+        began = connection.ask("watch")
+        if args.json:
+            show_json_line(began)
         news = News()
         for entry in connection.lines():
             if args.json:

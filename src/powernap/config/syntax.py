@@ -57,6 +57,8 @@ def dotted(path: Path) -> str:
 
 @dataclass(frozen=True)
 class _Fault:
+    """What is wrong with the syntax, and where."""
+
     line: int
     message: str
     remedy: str

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
@@ -207,7 +207,7 @@ class Lookout:
         except Exception as error:
             self._hear(watch, of_error(watch.config.name, watch.asked, error))
             return
-        if inspect.isawaitable(answer):
+        if isinstance(answer, Awaitable):
             watch.work = asyncio.ensure_future(answer)
             watch.pending = asyncio.ensure_future(self._wait(watch, watch.work))
         else:
@@ -222,7 +222,7 @@ class Lookout:
         watch.thread = aside(lambda: monitor.check(watch.asked), watch.config.name)
         # Shielded: a thread cannot be cancelled, and whether it still hangs must stay known.
         answer = await asyncio.shield(watch.thread)
-        return await answer if inspect.isawaitable(answer) else answer
+        return await answer if isinstance(answer, Awaitable) else answer
 
     async def _wait(self, watch: Watch, work: asyncio.Future[Any]) -> None:
         # Not wait_for(), which waits for a check that does not let itself be cancelled.

@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
+# isort: off
+from powernap.daemon import lean  # noqa: F401 - first: it keeps out what asyncio would load
+
+# isort: on
+import asyncio
+import os
+import signal
 import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-# asyncio works without ssl and then weighs 4.1 MiB less; the daemon speaks to no network (research/overhead.md section 8).
-sys.modules.setdefault("ssl", None)  # type: ignore[arg-type]
-
-import asyncio  # noqa: E402
-import os  # noqa: E402
-import signal  # noqa: E402
-import time  # noqa: E402
-import traceback  # noqa: E402
-from collections.abc import Callable  # noqa: E402
-from dataclasses import dataclass  # noqa: E402
-from typing import TYPE_CHECKING, Any  # noqa: E402
-
-from powernap import __version__, monitors  # noqa: E402
-from powernap.config.kinds import MONITORS  # noqa: E402
-from powernap.config.load import load  # noqa: E402
-from powernap.config.model import Config  # noqa: E402
-from powernap.config.problems import ConfigErrors  # noqa: E402
-from powernap.core import events as ev  # noqa: E402
-from powernap.daemon.control import ControlSocket  # noqa: E402
-from powernap.daemon.hands import Hands  # noqa: E402
-from powernap.daemon.history import History  # noqa: E402
-from powernap.daemon.loop_ears import LoopEars  # noqa: E402
-from powernap.daemon.node import Node  # noqa: E402
-from powernap.daemon.requests import Requests  # noqa: E402
-from powernap.host.host import Host  # noqa: E402
-from powernap.host.journal import WARNING, Journal  # noqa: E402
-from powernap.host.knobs import Knobs, MachineKnobs  # noqa: E402
-from powernap.host.ledger import Ledger, boot_id  # noqa: E402
-from powernap.host.ledger_file import LedgerBusyError, LedgerFile  # noqa: E402
-from powernap.host.notify import notify  # noqa: E402
+from powernap import __version__, monitors
+from powernap.config.kinds import MONITORS
+from powernap.config.load import load
+from powernap.config.model import Config
+from powernap.config.problems import ConfigErrors
+from powernap.core import events as ev
+from powernap.daemon.control import ControlSocket
+from powernap.daemon.hands import Hands
+from powernap.daemon.history import History
+from powernap.daemon.loop_ears import LoopEars
+from powernap.daemon.node import Node
+from powernap.daemon.requests import Requests
+from powernap.host.host import Host
+from powernap.host.journal import WARNING, Journal
+from powernap.host.knobs import Knobs, MachineKnobs
+from powernap.host.ledger import Ledger, boot_id
+from powernap.host.ledger_file import LedgerBusyError, LedgerFile
+from powernap.host.notify import notify
 
 if TYPE_CHECKING:
     import argparse

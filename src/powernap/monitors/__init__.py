@@ -15,7 +15,7 @@ A monitor writes nothing, sleeps never, logs nothing, starts no program (only ``
 from __future__ import annotations
 
 import importlib
-import pkgutil
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -78,7 +78,9 @@ class MonitorModule(Protocol):
 
 def kinds() -> list[str]:
     """The types that are built in, sorted."""
-    return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(__path__))
+    # Not pkgutil, which brings inspect, ast and tokenize into the daemon: 1.4 MiB.
+    names = (name.removesuffix(".py") for path in __path__ for name in os.listdir(path) if name.endswith(".py"))
+    return sorted({name.replace("_", "-") for name in names if not name.startswith("_")})
 
 
 def find(kind: str) -> MonitorModule:

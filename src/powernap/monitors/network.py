@@ -48,7 +48,7 @@ class Options:
         help="Bytes a second, through all these interfaces together, above which the machine is in use. "
         "Broadcasts, time and name look-ups of a quiet server stay below 1KiB/s.",
     )
-    sustained: float = option(
+    for_: float = option(
         0.0, unit="duration", example="1min", help="How long it must be above the limit before it counts."
     )
     below: float | None = option(
@@ -107,7 +107,7 @@ class NetworkMonitor:
 
     def __init__(self, context: Context, options: Options) -> None:
         self._context, self._options = context, options
-        threshold = Threshold(options.above, options.sustained, options.below)
+        threshold = Threshold(options.above, options.for_, options.below)
         base = self._look(context.host.clock.boottime())
         self._meter = begin(context.name, threshold, base, "B/s", rate, "interfaces not measured yet")
 
