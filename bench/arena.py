@@ -20,6 +20,14 @@ REMOVE_LIMIT = 5.0
 """Seconds until the processes of a control group must have gone."""
 
 
+def apart(mount: str = "mount -t devpts none /dev/pts") -> list[str]:
+    """Put before a command to give it terminals of its own: a neighbour's ``sudo`` opens one, which is heard, once.
+
+    :param mount: what else is mounted, for this command alone.
+    """
+    return ["unshare", "-m", "sh", "-c", f'{mount} && exec "$@"', "sh"]
+
+
 @dataclass(frozen=True)
 class Arena:
     """Pid, mount and network namespaces; ``pid`` is their first process."""
@@ -28,7 +36,7 @@ class Arena:
 
     def enter(self, *, processes: bool = True) -> list[str]:
         """Put before a command to run it inside; without ``processes`` it shares the connections only and sees the whole machine."""
-        return ["nsenter", "-t", str(self.pid), "-n", *(["-p", "-m"] if processes else [])]
+        return ["nsenter", "-t", str(self.pid), "-n", *(["-p", "-m"] if processes else apart())]
 
 
 @contextlib.contextmanager

@@ -70,6 +70,7 @@ static _Noreturn void first(int processes, int sockets, int outside) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     must(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "private mounts");
     must(mount("proc", "/proc", "proc", 0, NULL), "/proc");
+    must(mount("none", "/dev/pts", "devpts", 0, NULL), "/dev/pts");
     loopback_up();
     signal(SIGCHLD, SIG_IGN); /* whoever is entered here leaves no zombies */
     for (int i = 1; i < processes; i++) {

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench import reaction
-from bench.arena import arena, cgroup, cpu_used, memory, threads
+from bench.arena import apart, arena, cgroup, cpu_used, memory, threads
 from bench.counters import counting, tracepoint_ids
 from bench.overhead import SETTLE, STAY, storming, wait
 from bench.programs import WORK, Programs, end, programs, start, storm_result
@@ -121,7 +121,7 @@ def run(place: Place) -> None:
     with contextlib.ExitStack() as opened:
         say("starting")
         under_fire = picky_daemon(place, opened)
-        calm = default_daemon(place, opened, "calm", [])
+        calm = default_daemon(place, opened, "calm", apart())
         fired = reaction_daemon(place, opened)
         with_bus(place)
         crowd = opened.enter_context(arena(place.compiled, 2000, 10_000))
@@ -302,7 +302,7 @@ def again(place: Place, fired: Fired) -> None:
             timings(place, fired, 20, 10)
         if not place.gates.holds("T13"):
             with contextlib.ExitStack() as opened:
-                default_daemon(place, opened, "again", [])
+                default_daemon(place, opened, "again", apart())
 
 
 # ------------------------------------------------------------ telling

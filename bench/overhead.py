@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.arena import Arena, arena, cgroup, cpu_used, memory, threads
+from bench.arena import Arena, apart, arena, cgroup, cpu_used, memory, threads
 from bench.counters import Counters, counting, tracepoint_ids
 from bench.programs import Programs, end, programs, storm_result
 from bench.report import begin, machine, provenance, said, say, write, write_json
@@ -55,8 +55,8 @@ SOURCES = {
     CONNECTOR: "powernapd, proc connector, no BPF",
     SCAN: "powernapd, container without BPF: scan",
 }
-WITH_TRACEFS = ["unshare", "-m", "sh", "-c", 'mount -t tracefs none /sys/kernel/tracing; exec "$@"', "sh"]
-"""Put before the command: perf's filters need tracefs, which is mounted for this daemon alone."""
+TRACEFS = "mount -t devpts none /dev/pts && mount -t tracefs none /sys/kernel/tracing"
+"""perf's filters need tracefs, which is mounted for this daemon alone."""
 POLLERS = {30: "autosuspend, 30 s (its default)", 1: "autosuspend, 1 s"}
 
 
@@ -97,8 +97,8 @@ def subjects(place: Arena, directory: Path, *, poll_slowly: bool) -> Iterator[li
         for source, name in SOURCES.items():
             # The kernel tells of process starts in the first pid namespace only, and by connector in the first network
             # namespace: there, our daemon sees the arena's processes and all others of the machine besides.
-            before = {OURS: place.enter(processes=False), SCAN: place.enter(), PERF: WITH_TRACEFS}.get(
-                source, []
+            before = {OURS: place.enter(processes=False), SCAN: place.enter(), PERF: apart(TRACEFS)}.get(
+                source, apart()
             )
             group = opened.enter_context(cgroup(source or "own"))
             say(f"starting {name}")
@@ -203,7 +203,7 @@ def napping(ids: dict[str, int], window: float, directory: Path) -> Result:
     """powernapd in a stage that it applied: monitors without an event are looked at each ``restore_within``."""
     with (
         cgroup("napping") as group,
-        powernapd(directory / "napping", group, config("2s", monitors=DEAF)) as daemon,
+        powernapd(directory / "napping", group, config("2s", monitors=DEAF), before=apart()) as daemon,
     ):
         daemon.until(lambda: daemon.ask("why", refresh=False)["phase"] == "napping", 60)
         time.sleep(SETTLE)

@@ -79,7 +79,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def work(place: Path) -> str:
     """A program of a name of its own."""
-    return shutil.copy("/bin/sleep", place / "pn-doc-work")
+    return shutil.copy("/bin/sleep", str(place / "pn-doc-work"))
 
 
 @pytest.fixture(scope="module")
@@ -157,10 +157,11 @@ def tour(daemon: Daemon, socket: str, work: str, found: Documents) -> list[Any]:
         entries = [{**request(watching, "watch")}]
         entries[0].pop("ok")
         found["powernap why --json"] = [printed("why", socket=socket, status=1)]
+        found["powernap status --json"] = [printed("status", socket=socket)]
         with daemon.connect() as holder:
             request(holder, "hold", why="a backup", for_s=1000)
             found["powernap why --json"].append(printed("why", socket=socket))
-            found["powernap status --json"] = [printed("status", socket=socket)]
+            found["powernap status --json"].append(printed("status", socket=socket))
         found["powernap nap --json, powernap wake --json"] = [printed("nap", socket=socket)]
         daemon.until_phase("napping")
         found["powernap status --json"].append(printed("status", socket=socket))
@@ -178,7 +179,8 @@ def tour(daemon: Daemon, socket: str, work: str, found: Documents) -> list[Any]:
         printed("nap", socket=socket)
         daemon.until("entered", watching=True)
         found["powernap history --json"] = [printed("history", socket=socket)]
-        return entries + found["powernap history --json"][0]["entries"] + list(waiting(watching))
+        history: list[Any] = found["powernap history --json"][0]["entries"]
+        return [*entries, *history, *waiting(watching)]
 
 
 def waiting(watching: Any) -> Iterator[dict[str, Any]]:
@@ -249,7 +251,6 @@ def test_every_key_that_is_documented_is_printed_by_some_run(
     for heading, found in documents.items():
         for document in found:
             page[heading].strange(document)
-    # A quiet machine has no rate above its limit and no reading that measures; other tests have those.
     assert {} == {heading: unmet for heading, table in page.items() if (unmet := table.unmet())}
 
 
@@ -263,9 +264,9 @@ def test_every_kind_of_entry_is_named() -> None:
     assert {*SENTENCES, *LIVE, "sleep"} == events()
 
 
-def test_the_socket_answers_the_same_with_an_ok(place: Path) -> None:
+def test_the_socket_answers_the_same_with_an_ok(tmp_path: Path) -> None:
     """What the page says of the protocol."""
-    with Daemon(place / "..", ACTING) as daemon, daemon.connect() as sock:
+    with Daemon(tmp_path, ACTING) as daemon, daemon.connect() as sock:
         answer = request(sock, "why", refresh=False)
         assert answer.pop("ok") is True
         assert answer.keys() == printed("why", socket=str(daemon.socket), status=1).keys()

@@ -79,7 +79,9 @@ class MonitorModule(Protocol):
 def kinds() -> list[str]:
     """The types that are built in, sorted."""
     # Not pkgutil, which brings inspect, ast and tokenize into the daemon: 1.4 MiB.
-    names = (name.removesuffix(".py") for path in __path__ for name in os.listdir(path) if name.endswith(".py"))
+    names = (
+        name.removesuffix(".py") for path in __path__ for name in os.listdir(path) if name.endswith(".py")
+    )
     return sorted({name.replace("_", "-") for name in names if not name.startswith("_")})
 
 
