@@ -302,25 +302,26 @@ def test_the_screen_needs_no_home_no_terminal_and_no_directory(tmp_path: Path) -
     assert "\x1b" not in done.stdout
 
 
+def processor_time(copy: Path, *words: str) -> float:
+    """Seconds that a Python process takes, with its byte code at hand."""
+    variables = {
+        "PYTHONPATH": str(copy / "src"),
+        "PATH": "/usr/bin",
+        "PYTHONPYCACHEPREFIX": str(copy / "pyc"),
+    }
+    began = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, *words], env=variables, stdout=subprocess.DEVNULL, check=True)
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return ended.ru_utime - began.ru_utime + ended.ru_stime - began.ru_stime
+
+
 @pytest.mark.alone
 def test_the_screen_costs_little(copy: Path) -> None:
-    """Under 300 ms of processor time (0.21 s measured on a 2-core virtual machine of 2026); the best of some runs, since others run too."""
-    times = []
-    for _ in range(6):
-        began = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run(
-            [sys.executable, "-m", "powernap"],
-            env={
-                "PYTHONPATH": str(copy / "src"),
-                "PATH": "/usr/bin",
-                "PYTHONPYCACHEPREFIX": str(copy / "pyc"),
-            },
-            stdout=subprocess.DEVNULL,
-            check=True,
-        )
-        ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-        times.append(ended.ru_utime - began.ru_utime + ended.ru_stime - began.ru_stime)
-    assert min(times) < 0.3, times
+    """Under 300 ms of processor time: 0.21 s measured, 3 times what importing asyncio and argparse takes; on a slower machine under 4.5 times."""
+    screen, imports = ("-m", "powernap"), ("-c", "import asyncio, argparse, tomllib, json, dataclasses")
+    processor_time(copy, *screen)
+    pairs = [(processor_time(copy, *screen), processor_time(copy, *imports)) for _ in range(5)]
+    assert min(pair[0] for pair in pairs) < max(0.3, 4.5 * min(pair[1] for pair in pairs)), pairs
 
 
 # ---------------------------------------------------------------- with a daemon

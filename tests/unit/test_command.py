@@ -242,7 +242,7 @@ def test_nonsense_is_a_failure_and_its_program_is_killed(script: str, reason: st
         begin = time.monotonic()
         monitor = house.lines(script)
         await until(lambda: house.told)
-        assert time.monotonic() - begin < 2
+        assert time.monotonic() - begin < 15
         assert house.told[-1].failed
         assert reason in house.told[-1].reason
         assert house.told[-1].reason.isprintable()

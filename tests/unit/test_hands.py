@@ -562,7 +562,7 @@ def test_the_loop_may_close_while_something_hangs(bench):
 
     began = time.monotonic()
     asyncio.run(story())
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 30
     go.set()
     for thread in threading.enumerate():
         if thread.name.startswith("powernap-"):

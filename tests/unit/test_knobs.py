@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import errno
-import time
+import os
+import signal
 
 import pytest
 from hypothesis import given
@@ -220,10 +221,8 @@ def _state(pid):
 
 def test_a_child_that_keeps_the_output_open_is_not_waited_for(tmp_path):
     """A hook may leave something running in the background."""
-    change = hook(tmp_path, "sleep 2 &\necho done")
-    before = time.monotonic()
-    assert run([change.target, "true"], 10).output == "done"
-    assert time.monotonic() - before < 1.5
+    change = hook(tmp_path, "sleep 60 &\necho $!")
+    os.kill(int(run([change.target, "true"], 10).output), signal.SIGKILL)
 
 
 def test_a_program_may_print_more_than_a_pipe_holds():
