@@ -44,6 +44,7 @@ def arena(programs: Programs, processes: int, connections: int = 0) -> Iterator[
     """So many processes, so many established connections."""
     pipe = subprocess.PIPE
     crowd = start(programs.path("crowd"), str(processes), str(connections), stdin=pipe, stdout=pipe)
+    assert crowd.stdin is not None
     assert crowd.stdout is not None
     try:
         said = crowd.stdout.readline()
@@ -51,6 +52,9 @@ def arena(programs: Programs, processes: int, connections: int = 0) -> Iterator[
             raise OSError("the arena could not be made (see above)")
         yield Arena(int(said))
     finally:
+        crowd.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            crowd.wait(REMOVE_LIMIT)
         end(crowd)
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import select
 import struct
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from bench.programs import LIBC
@@ -67,6 +68,18 @@ def open_counter(number: int, filter_: str, thread: int) -> int:
         os.close(fd)
         raise OSError(ctypes.get_errno(), f"filter {filter_}")
     return fd
+
+
+@contextlib.contextmanager
+def clock_watch() -> Iterator[Callable[[], bool]]:
+    """Whether the machine's clock has been set since (timerfd_create(2), TFD_TIMER_CANCEL_ON_SET)."""
+    fd: int = LIBC.timerfd_create(0, os.O_NONBLOCK | os.O_CLOEXEC)
+    far = ctypes.create_string_buffer(struct.pack("=qqqq", 0, 0, 2**33, 0))
+    LIBC.timerfd_settime(fd, 3, far, None)
+    try:
+        yield lambda: bool(select.select([fd], [], [], 0)[0])
+    finally:
+        os.close(fd)
 
 
 class Counters:

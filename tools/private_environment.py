@@ -33,7 +33,7 @@ def make(directory: pathlib.Path) -> None:
     python = directory / "bin" / "python3"
     site = directory / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
     (site / "powernap.pth").write_text(f"{source}\n", encoding="utf-8")
-    for name, module in (("powernap", "cli.main"), ("powernapd", "daemon.main")):
+    for name, module in (("powernap", "cli.main"), ("powernapd", "daemon.start")):
         script = directory / "bin" / name
         script.write_text(first_lines(python) + SCRIPT.format(module=module), encoding="utf-8")
         script.chmod(0o755)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -19,9 +20,16 @@ from typing import Any
 
 import pytest
 
+import bus
 from fakedaemon import free_path
 from integration.daemon_process import Daemon
 from machine_tree import changed, look
+from powernap.cli import glance, overview
+from powernap.config.model import MonitorConfig
+from powernap.daemon.loop_ears import LoopEars
+from powernap.host.files import TreeFiles
+from powernap.host.host import Host
+from powernap.monitors import sessions
 
 ROOT = Path(__file__).parents[2]
 KNOB = Path("/proc/sys/vm/stat_interval")
@@ -322,6 +330,28 @@ def test_the_screen_costs_little(copy: Path) -> None:
     processor_time(copy, *screen)
     pairs = [(processor_time(copy, *screen), processor_time(copy, *imports)) for _ in range(5)]
     assert min(pair[0] for pair in pairs) < max(0.3, 4.5 * min(pair[1] for pair in pairs)), pairs
+
+
+def test_who_is_logged_in_keeps_it_awake_at_the_first_look() -> None:
+    """Logind is asked over the bus, without a daemon of ours: the most likely reason of all is on the screen."""
+    if bus.missing():
+        pytest.skip(bus.missing())
+    machine = bus.PrivateBus()
+    try:
+        machine.start_bus()
+        machine.start_logind()
+        machine.add_session("c1", "alice", Name="'alice'", State="'active'", Class="'user'", IdleHint="false")
+        seen = asyncio.run(asked(machine.root))
+    finally:
+        machine.close()
+    assert seen.reading
+    assert "alice" in seen.reading.reason
+    assert ["sessions"] == [row[0] for row in overview.awake({"daemon": None, "monitors": [overview.of_seen(seen)], "root": True, "recorded": False})]  # fmt: skip
+
+
+async def asked(root: str) -> glance.Seen:
+    host = Host(files=TreeFiles(root), ears=LoopEars(asyncio.get_running_loop()))
+    return await glance.look_at(host, MonitorConfig("sessions", "sessions", sessions.Options()))
 
 
 # ---------------------------------------------------------------- with a daemon

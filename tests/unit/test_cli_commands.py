@@ -120,6 +120,17 @@ def test_history(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
     assert "nothing has happened yet\n" == run(monkeypatch, empty, "history", capsys=capsys)[1]
 
 
+def test_watch_says_where_things_stand_then_what_happens(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Until the daemon stops: exit status 3."""
+    status, out = run(monkeypatch, conversation([ENTERED], why=WHY), "watch", capsys=capsys)
+    lines = out.splitlines()
+    assert 3 == status
+    assert lines[0].startswith("awake, idle")
+    assert lines[-1].endswith("entered stage ease")
+
+
 def test_watch_for_programs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Each line has a version; the first says that it watches; the last that the daemon has stopped."""
     script = conversation([ENTERED], watch={"event": "watching"})

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from fakedaemon import FakeDaemon, answers, free_path, sends
+from fakedaemon import FakeDaemon, answers, free_path
 from powernap.cli import main, output
 from powernap.cli.client import DaemonError
 
@@ -185,19 +185,6 @@ def test_why_answers_with_its_exit_status(
     assert blockers == json.loads(capsys.readouterr().out)["blockers"]
 
 
-def test_following_ends_with_the_daemon(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Lines as they come, then exit status 3."""
-    said = (b'{"ok": true}\n', b'{"event": "woken", "detail": "root", "time": 0}\n')
-    with FakeDaemon(sends(*said)) as daemon:
-        monkeypatch.setenv("POWERNAP_SOCKET", daemon.path)
-        assert 3 == main.main(["watch"])
-    out, err = capsys.readouterr()
-    assert out.endswith("root asked to come back\n")
-    assert "powernapd has stopped" in err
-
-
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EPIPE, errno.EIO])
 def test_output_that_cannot_be_written_is_told_apart_from_other_errors(number: int) -> None:
     """Only what a write to standard output ends with is taken for it."""
@@ -223,11 +210,28 @@ def test_closed_descriptors_hurt_nobody(closed: tuple[int, ...]) -> None:
     assert (2 in closed) or b"is not running" in done.stderr
 
 
+BUFFERED = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+"""So that output is written at the end, as it is for users."""
+
+
+def test_a_name_that_is_not_of_this_locale_is_shown_escaped() -> None:
+    """It must not end the report."""
+    code = "from powernap.cli import output; output.settle(); print('a \\udcff \\u00e9')"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**BUFFERED, "PYTHONIOENCODING": "ascii:strict"},
+        capture_output=True,
+        check=False,
+    )
+    assert (0, b"a \\udcff \\xe9\n") == (done.returncode, done.stdout)
+
+
 def test_a_full_disk_is_told() -> None:
     """Half a document must not look like a whole one."""
     with open("/dev/full", "wb") as full:
         done = subprocess.run(
             [sys.executable, "-m", "powernap", "config", "explain", "on_error"],
+            env=BUFFERED,
             stdout=full,
             stderr=subprocess.PIPE,
             check=False,
@@ -242,7 +246,11 @@ def test_a_reader_that_has_gone_is_no_error(words: list[str]) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     done = subprocess.run(
-        [sys.executable, "-m", "powernap", *words], stdout=writing, stderr=subprocess.PIPE, check=False
+        [sys.executable, "-m", "powernap", *words],
+        env=BUFFERED,
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        check=False,
     )
     os.close(writing)
     assert (0, b"") == (done.returncode, done.stderr)

@@ -221,7 +221,6 @@ def looked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, module: Module, kind
 @pytest.mark.parametrize(
     ("does", "says"),
     [
-        ({"probe": ZeroDivisionError("x")}, "ZeroDivisionError: x"),
         ({"open": UnavailableError(unavailable("no socket"))}, "no socket"),
         ({"open": OSError(24, "Too many open files")}, "cannot be opened: [Errno 24] Too many"),
         ({"check": UnavailableError(unavailable("gone"))}, "gone"),
@@ -269,6 +268,8 @@ def test_an_admins_program_is_not_run_for_a_report(monkeypatch: pytest.MonkeyPat
     seen = looked(monkeypatch, tmp_path, Module(open=AssertionError("opened")), "command")
     assert seen.answer
     assert seen.reading is None
+    broken = looked(monkeypatch, tmp_path, Module(probe=ZeroDivisionError("x")), "command")
+    assert "ZeroDivisionError: x" == broken.answer.detail
 
 
 def test_a_kind_that_does_not_load_is_a_line_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

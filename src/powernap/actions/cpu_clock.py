@@ -13,11 +13,11 @@ Preference, bias and boost are optional: firmware or driver may refuse each (EBU
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from powernap.core.options import option
 from powernap.core.units import UnitError, ratio
+from powernap.core.value import dataclass
 from powernap.host.availability import Availability, available, unavailable
 from powernap.host.conflicts import owners
 from powernap.host.cpus import CPU, number

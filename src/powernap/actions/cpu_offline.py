@@ -9,10 +9,10 @@ also bring back processors that an admin had taken.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from powernap.core.options import option
+from powernap.core.value import dataclass
 from powernap.host import cpu_guards, irqs
 from powernap.host.availability import Availability, UnavailableError, available, unavailable
 from powernap.host.cpus import CPU, Topology, awake, format_cpulist, topology

@@ -10,10 +10,10 @@ before and widened after. And the partition comes last, so that it is the first 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from powernap.core.options import option
+from powernap.core.value import dataclass
 from powernap.host import cpu_guards, cpusets, irqs
 from powernap.host.availability import Availability, UnavailableError, unavailable
 from powernap.host.conflicts import owners

@@ -8,10 +8,10 @@ shell, is host/knobs.py's.
 from __future__ import annotations
 
 import stat
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from powernap.core.options import option
+from powernap.core.value import dataclass
 from powernap.host.availability import Availability, available, unavailable
 from powernap.host.knobs import Change
 from powernap.host.modes import status

@@ -7,10 +7,10 @@ Every interval is only ever made longer, and nothing that is off is touched. Own
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from powernap.core.options import option
+from powernap.core.value import dataclass
 from powernap.host.availability import Availability, available, unavailable
 from powernap.host.conflicts import owners
 from powernap.host.files import text

@@ -6,10 +6,10 @@ dependencies: what requires a stopped unit stops with it and is not started agai
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from powernap.core.options import option
+from powernap.core.value import dataclass
 from powernap.host.availability import Availability, available, unavailable
 from powernap.host.cpusets import parse_mounts
 from powernap.host.files import text

@@ -12,7 +12,7 @@ from powernap.config.kinds import ACTIONS, MONITORS, KindError
 from powernap.config.model import ActionConfig, Config, MonitorConfig
 from powernap.core.reading import Reading
 from powernap.daemon.loop_ears import LoopEars
-from powernap.host.availability import Availability, UnavailableError, unavailable
+from powernap.host.availability import Availability, UnavailableError, available, unavailable
 from powernap.host.files import TreeFiles
 from powernap.host.host import Host
 
@@ -50,18 +50,19 @@ async def look_all(configs: Iterable[MonitorConfig], root: str = "/") -> list[Se
     """The same, in a loop that runs already."""
     host = recorded(root)
     host.ears = LoopEars(asyncio.get_running_loop()) if host.live else None
-    return [await _look(host, config) for config in configs]
+    return [await look_at(host, config) for config in configs]
 
 
-async def _look(host: Host, config: MonitorConfig) -> Seen:
+async def look_at(host: Host, config: MonitorConfig) -> Seen:
+    """One monitor of one machine."""
     try:
         module: monitors.MonitorModule = MONITORS.module(config.type)
     except KindError as error:
         return Seen(config, unavailable(error.message, error.remedy))
-    answer = probe(module, host, config)
-    if not answer or config.type in PROBED_ONLY:
-        return Seen(config, answer, events=module.EVENTS)
+    if config.type in PROBED_ONLY:
+        return Seen(config, probe(module, host, config), events=module.EVENTS)
     try:
+        # Opening refuses what probing would: not asked twice, since both may scan /proc (2,000 processes: 0.1 s each).
         monitor = module.open(monitors.Context(config.name, host, lambda _: None), config.options)
     except UnavailableError as error:
         return Seen(config, error.availability)
@@ -69,7 +70,7 @@ async def _look(host: Host, config: MonitorConfig) -> Seen:
         return Seen(config, unavailable(f"cannot be opened: {error}"))
     source, events = str(getattr(monitor, "source", "")), bool(getattr(monitor, "events", module.EVENTS))
     try:
-        return Seen(config, answer, source, events, await _ask(monitor, host))
+        return Seen(config, available(source), source, events, await _ask(monitor, host))
     except UnavailableError as error:
         return Seen(config, error.availability)
     except TimeoutError:

@@ -6,7 +6,7 @@ import argparse
 import time
 from typing import Any
 
-from powernap.cli import client
+from powernap.cli import client, why
 from powernap.cli.output import show_json_line
 from powernap.cli.paint import show
 from powernap.core.units import show_duration
@@ -21,7 +21,7 @@ def add(subparsers: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = subparsers.add_parser(
         "watch",
         help="follow what happens, live",
-        description="Each activity and decision as it happens, until Ctrl-C. Exit status 3 when the daemon stops.",
+        description="Where things stand, then each activity and decision as it happens, until Ctrl-C. Exit status 3 when the daemon stops.",
     )
     parser.add_argument("--json", action="store_true", help="a JSON object per line")
     return parser
@@ -33,6 +33,8 @@ def run(args: argparse.Namespace) -> int:
         began = connection.ask("watch")
         if args.json:
             show_json_line(began)
+        else:
+            print(why.text(client.ask("why", refresh=False)), flush=True)
         news = News()
         for entry in connection.lines():
             if args.json:

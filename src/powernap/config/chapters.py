@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from powernap.config.declared import Declared, declared
 from powernap.config.kinds import ACTIONS, MONITORS, KindError, Kinds
 from powernap.config.model import Acting, Rule, Settings, Stage, Watching
+from powernap.core.value import dataclass
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from powernap.config.chapters import Chapter
 from powernap.config.declared import Declared
 from powernap.config.problems import meant
 from powernap.config.values import show
+from powernap.core.value import dataclass
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from powernap.config.declared import Declared, declared
@@ -11,6 +11,7 @@ from powernap.config.model import Settings
 from powernap.config.problems import Findings, Place, meant, nearest
 from powernap.config.tree import SECTIONS, Table, Value
 from powernap.config.values import WrongValueError, convert
+from powernap.core.value import dataclass
 
 DEFAULT = "default"
 OLD_KEYS = {

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, cast
 
 from powernap import actions, monitors
 from powernap.config.declared import declared
 from powernap.config.problems import meant
+from powernap.core.value import dataclass
 
 
 class KindError(Exception):

@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 import tomllib
 from bisect import bisect_left
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
+
+from powernap.core.value import dataclass
 
 Path = tuple[str | int, ...]
 

@@ -6,12 +6,13 @@ Each declaration is the one source of its validation, of ``powernap config expla
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from powernap.config.problems import Problem
 from powernap.core.options import option
 from powernap.core.units import show_duration
+from powernap.core.value import dataclass
 
 
 def _positive(value: float) -> str | None:

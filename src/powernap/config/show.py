@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from powernap.config.declared import Declared, declared
 from powernap.config.model import Acting, ActionConfig, Config, MonitorConfig, Rule, Settings, Stage, Watching
 from powernap.config.values import show
+from powernap.core.value import dataclass
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from powernap.config.declared import declared
 from powernap.config.fill import Form
 from powernap.config.model import Stage
@@ -11,6 +9,7 @@ from powernap.config.problems import Place
 from powernap.config.sections import NAME
 from powernap.config.tree import StageTable, Table
 from powernap.core.units import show_duration
+from powernap.core.value import dataclass
 
 AWAKE = "awake"  # what the state without any stage is called everywhere
 

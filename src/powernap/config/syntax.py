@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from powernap.config.lines import Path, Places, locate
 from powernap.config.problems import Findings, Place
+from powernap.core.value import dataclass
 
 MOST = 20  # faults of syntax told per file: beyond that they are consequences of each other
 SUFFIX = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")

@@ -5,12 +5,13 @@ Owns the outline (settings, stages, and the three kinds of named sections). Does
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from powernap.config.lines import Places
 from powernap.config.problems import Findings, Place, nearest
 from powernap.config.syntax import parse
+from powernap.core.value import dataclass
 
 SECTIONS = ("monitor", "rule", "action")
 OLD = {

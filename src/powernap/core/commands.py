@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from powernap.core.value import dataclass
 from powernap.core.verdict import Blocker
 
 

@@ -10,7 +10,8 @@ nothing samples.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+from powernap.core.value import dataclass
 
 MINIMUM = 1.0
 """Seconds over which a rate is formed at least: over less, one 4 KiB write 1 ms ago would be 4 MB/s."""

@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from powernap.core.ladder import Settings
 from powernap.core.reading import Reading
+from powernap.core.value import dataclass
 from powernap.core.verdict import Lease
 
 

@@ -13,7 +13,7 @@ together:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import Enum
 from typing import Any
 
@@ -51,6 +51,7 @@ from powernap.core.events import (
 )
 from powernap.core.ladder import Settings, Stage
 from powernap.core.reading import Reading
+from powernap.core.value import dataclass
 from powernap.core.verdict import Blocker, Evidence, Lease, Verdict
 
 __all__ = ["TABLE", "Phase", "State", "Step", "Trigger", "due_at", "permitted", "start", "step", "verdict"]

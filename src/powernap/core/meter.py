@@ -7,12 +7,13 @@ own what is counted, how counts become the rate that is judged (:mod:`powernap.c
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from powernap.core.counters import Look, conclusive
 from powernap.core.reading import Reading
 from powernap.core.threshold import Crossing, Threshold, judge, wording
 from powernap.core.units import show_duration
+from powernap.core.value import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Meter:
     base: Look
     reading: Reading
     show: Callable[[float], str]
-    crossing: Crossing = Crossing()  # noqa: RUF009 - a frozen value
+    crossing: Crossing = Crossing()
 
 
 def begin(

@@ -5,7 +5,7 @@ Owns the rule; does not own what is measured nor what follows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from powernap.core.value import dataclass
 
 HYSTERESIS = 0.8
 """Share of the limit below which activity ends, so that a value which hovers at the limit is one activity and not fifty."""

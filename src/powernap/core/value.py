@@ -23,6 +23,7 @@ def _show(self: Any) -> str:
 
 def _make(cls: type[Any], *, frozen: bool, eq: bool, **given: bool) -> type[Any]:
     made = dataclasses.dataclass(repr=False, eq=False, **given)(cls)
+    made.__dataclass_params__.frozen = frozen
     own = vars(made)
     if "__repr__" not in own:
         made.__repr__ = _show  # type: ignore[assignment]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import isfinite
 
 from powernap.core.ladder import MonitorRule, Rule, Settings
 from powernap.core.reading import Reading
+from powernap.core.value import dataclass
 
 
 @dataclass(frozen=True, slots=True)

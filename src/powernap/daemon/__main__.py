@@ -2,6 +2,6 @@
 
 import sys
 
-from powernap.daemon.main import main
+from powernap.daemon.start import main
 
 sys.exit(main())

@@ -15,8 +15,10 @@ import socket
 import struct
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
+
+from powernap.core.value import dataclass
 
 REQUEST_MAX = 16 * 1024
 """Bytes of one request line; the longest real one (a reason for a lease) is under 1 KiB."""

@@ -11,12 +11,13 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from powernap.actions import find
 from powernap.config.model import ActionConfig
 from powernap.core.events import Failure
+from powernap.core.value import dataclass
 from powernap.host.conflicts import conflicts
 from powernap.host.host import Host
 from powernap.host.ledger import ApplyError, Ledger, Performed, StoppedError

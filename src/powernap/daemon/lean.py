@@ -39,6 +39,18 @@ def makes_coroutines(function: object) -> bool:
     return bool(getattr(code, "co_flags", 0) & CO_COROUTINE)
 
 
+def is_function(thing: object) -> bool:
+    """``inspect.isfunction``, which asyncio asks when it describes a task."""
+    return isinstance(thing, types.FunctionType)
+
+
+def unwrap(function: Any) -> Any:
+    """``inspect.unwrap``, for the same."""
+    while hasattr(function, "__wrapped__"):
+        function = function.__wrapped__
+    return function
+
+
 def late(name: str, **known: object) -> None:
     """Put off a module; ``known`` is what it is asked for at once."""
     if name not in sys.modules:
@@ -48,5 +60,6 @@ def late(name: str, **known: object) -> None:
 
 
 sys.modules.setdefault("ssl", None)  # type: ignore[arg-type]
-late("inspect", iscoroutinefunction=makes_coroutines)
+late("inspect", iscoroutinefunction=makes_coroutines, isfunction=is_function, unwrap=unwrap)
+late("asyncio.sslproto")
 late("subprocess", PIPE=-1, STDOUT=-2, DEVNULL=-3)

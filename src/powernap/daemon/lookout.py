@@ -9,13 +9,13 @@ import asyncio
 import inspect
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
 
 from powernap.config.model import MonitorConfig
 from powernap.core.events import Event, Heard, Looked
 from powernap.core.reading import Reading
+from powernap.core.value import dataclass
 from powernap.daemon.answers import failure, of_error, sound
 from powernap.daemon.aside import aside
 from powernap.host.availability import UnavailableError

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import struct
 import sys
-from dataclasses import dataclass
+
+from powernap.core.value import dataclass
 
 R0, R1, R2, R3, R4, R5, R6, R7, R8, R9, R10 = range(11)
 """R0 a call's answer; R1-R5 its arguments, lost by it; R6-R9 survive calls; R10 the end of the 512-byte stack."""

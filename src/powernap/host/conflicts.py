@@ -7,9 +7,9 @@ sets them once is safe beside us, because a value that somebody else changed is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from powernap.core.value import dataclass
 from powernap.host.cpusets import parse_mounts
 from powernap.host.files import matching, text
 

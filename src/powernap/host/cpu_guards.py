@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from powernap.core.value import dataclass
 from powernap.host import cpusets
 from powernap.host.cpus import parse_cpulist, topology
 from powernap.host.files import matching, text

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from powernap.core.value import dataclass
 from powernap.host.files import matching, text
 
 if TYPE_CHECKING:

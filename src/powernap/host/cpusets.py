@@ -5,9 +5,9 @@ Owns the reading of /proc/mounts and of ``cpuset.*`` (Documentation/admin-guide/
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from powernap.core.value import dataclass
 from powernap.host.files import text
 
 if TYPE_CHECKING:

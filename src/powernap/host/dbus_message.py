@@ -6,8 +6,10 @@ Owns the wire form of every type and of a message. Little-endian is written, bot
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
+
+from powernap.core.value import dataclass
 
 CALL, REPLY, ERROR, SIGNAL = 1, 2, 3, 4
 NO_REPLY_EXPECTED, NO_AUTO_START = 1, 2

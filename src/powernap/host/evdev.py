@@ -14,8 +14,8 @@ import os
 import re
 import struct
 import time
-from dataclasses import dataclass
 
+from powernap.core.value import dataclass
 from powernap.host.files import Files, text
 from powernap.host.inotify import on_disk
 

@@ -6,7 +6,7 @@ are 1 % of a core, 1,000 a second in batches 1.7 %; beyond that only a look now 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from powernap.core.value import dataclass
 
 EACH, BATCH, PAUSED = "each", "batch", "paused"
 BATCH_ABOVE, PAUSE_ABOVE = 100.0, 1000.0

@@ -12,9 +12,9 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Protocol
 
+from powernap.core.value import dataclass
 from powernap.host.availability import Availability, UnavailableError
 from powernap.host.host import Host
 

@@ -15,9 +15,10 @@ import re
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 
+from powernap.core.value import dataclass
 from powernap.host import perf, uevents
 from powernap.host.availability import UnavailableError
 from powernap.host.cpus import CPU, read_cpulist

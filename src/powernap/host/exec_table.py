@@ -14,8 +14,8 @@ import os
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 
+from powernap.core.value import dataclass
 from powernap.host import bpf
 from powernap.host.availability import UnavailableError, unavailable
 from powernap.host.bpf_code import (

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from powernap.core.value import dataclass
 from powernap.host.clock import Clock, SystemClock
 from powernap.host.ears import Ears
 from powernap.host.files import Files, TreeFiles

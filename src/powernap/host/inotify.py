@@ -8,8 +8,8 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
-from dataclasses import dataclass
 
+from powernap.core.value import dataclass
 from powernap.host.files import Files, TreeFiles
 
 ACCESS = 0x1

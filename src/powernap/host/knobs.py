@@ -8,9 +8,10 @@ from __future__ import annotations
 import errno
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Protocol
 
+from powernap.core.value import dataclass
 from powernap.host.systemctl import Systemctl, run
 
 if TYPE_CHECKING:

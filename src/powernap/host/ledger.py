@@ -26,9 +26,10 @@ import errno
 import os
 import threading
 from collections.abc import Generator, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
+from powernap.core.value import dataclass
 from powernap.host.files import text
 from powernap.host.knobs import Change, same
 from powernap.host.ledger_entry import Entry, Record, Result, knob_of, records_of, replay, result

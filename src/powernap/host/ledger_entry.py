@@ -6,9 +6,10 @@ Owns the meaning of the records and nothing else: no file, no knob. Reading them
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
+from powernap.core.value import dataclass
 from powernap.host.knobs import Change
 
 Record = dict[str, Any]

@@ -13,8 +13,9 @@ import os
 import re
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
+
+from powernap.core.value import dataclass
 
 Record = dict[str, Any]
 DEFAULT = "/run/powernap/ledger.jsonl"

@@ -6,9 +6,9 @@ Owns how a session is asked for, read, and heard of. Does not own which sessions
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import Any
 
+from powernap.core.value import dataclass
 from powernap.host.dbus import PROPERTIES, Bus, BusError, match
 from powernap.host.dbus_message import Message
 from powernap.host.files import Files

@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import re
 import struct
-from dataclasses import dataclass
 
+from powernap.core.value import dataclass
 from powernap.host.clock import Clock
 from powernap.host.files import Files, text
 from powernap.host.inotify import on_disk

@@ -10,8 +10,9 @@ import ctypes
 import os
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from powernap.core.value import dataclass
 
 T = TypeVar("T")
 

@@ -12,9 +12,9 @@ import os
 import socket
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from powernap.core.value import dataclass
 from powernap.host.clock import Clock
 from powernap.host.ports import Range
 

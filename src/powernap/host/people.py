@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
+from powernap.core.value import dataclass
 from powernap.host import dbus, logind, logins
 from powernap.host.availability import UnavailableError, unavailable
 from powernap.host.dbus import Bus

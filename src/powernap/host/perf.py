@@ -20,8 +20,8 @@ import select
 import struct
 import sys
 import time
-from dataclasses import dataclass
 
+from powernap.core.value import dataclass
 from powernap.host.availability import UnavailableError, unavailable
 from powernap.host.files import Files, text
 

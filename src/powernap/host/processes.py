@@ -11,8 +11,8 @@ import pwd
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from powernap.core.value import dataclass
 from powernap.host.availability import Availability, UnavailableError, unavailable
 from powernap.host.cpu_limit import CpuLimitError, cpu_limit
 from powernap.host.files import text

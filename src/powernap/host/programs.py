@@ -14,8 +14,8 @@ import pwd
 import signal
 import subprocess
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+from powernap.core.value import dataclass
 from powernap.host.ears import Ears
 
 CHUNK = 65536

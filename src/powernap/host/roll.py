@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from weakref import WeakKeyDictionary
 
+from powernap.core.value import dataclass
 from powernap.host.files import Files, TreeFiles
 
 TOGETHER = 0.1

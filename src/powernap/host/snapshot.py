@@ -16,10 +16,11 @@ import re
 import stat
 import tarfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from powernap import __version__
+from powernap.core.value import dataclass
 from powernap.host import recorded
 from powernap.host.pseudonyms import FORMS, Pseudonyms, people
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from powernap.core.value import dataclass
 from powernap.host import netlink
 from powernap.host.ports import Range, within
 

@@ -12,8 +12,9 @@ import os
 import select
 import signal
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from powernap.core.value import dataclass
 
 if TYPE_CHECKING:
     import subprocess

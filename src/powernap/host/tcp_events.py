@@ -16,8 +16,9 @@ import socket
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from powernap.core.value import dataclass
 from powernap.host import bpf
 from powernap.host.availability import UnavailableError, unavailable
 from powernap.host.host import Host

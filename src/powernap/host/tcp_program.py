@@ -10,9 +10,9 @@ from __future__ import annotations
 import socket
 import struct
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from powernap.core.value import dataclass
 from powernap.host.bpf_code import (
     KTIME_GET_BOOT_NS,
     MAP_LOOKUP,

@@ -11,8 +11,8 @@ import ctypes
 import socket
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from powernap.core.value import dataclass
 from powernap.host.files import Files, text
 from powernap.host.host import Host
 from powernap.host.inotify import ATTRIB, CREATE, Inotify, on_disk

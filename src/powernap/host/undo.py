@@ -6,9 +6,9 @@ Needs the standard library and nothing of the daemon, so that it also works when
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from powernap.core.value import dataclass
 from powernap.host.clock import SystemClock
 from powernap.host.knobs import Knobs, MachineKnobs, Pretend
 from powernap.host.ledger import Ledger, boot_id

@@ -17,10 +17,10 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from powernap.core.reading import Reading
+from powernap.core.value import dataclass
 
 if TYPE_CHECKING:
     from powernap.host.availability import Availability

@@ -15,10 +15,10 @@ import json
 import os
 import stat
 from collections.abc import Awaitable
-from dataclasses import dataclass
 
 from powernap.core.options import option
 from powernap.core.reading import Reading
+from powernap.core.value import dataclass
 from powernap.host import programs
 from powernap.host.availability import Availability, UnavailableError, available, unavailable
 from powernap.host.ears import Ears

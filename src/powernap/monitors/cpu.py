@@ -10,7 +10,6 @@ own time counts as everybody's; it is below 0.02 CPU-seconds an hour, 0.0006 % o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from powernap.core.counters import Look, never_back, rates
@@ -18,6 +17,7 @@ from powernap.core.meter import begin, measure
 from powernap.core.options import option
 from powernap.core.reading import Reading
 from powernap.core.threshold import Threshold
+from powernap.core.value import dataclass
 from powernap.host.availability import Availability, UnavailableError, available, unavailable
 from powernap.host.cpus import CPU, read_cpulist
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 
 from powernap.core.options import option
 from powernap.core.reading import Reading
+from powernap.core.value import dataclass
 from powernap.host import evdev
 from powernap.host.availability import Availability, UnavailableError, available, unavailable
 from powernap.host.evdev import Device, InputFd

@@ -10,12 +10,12 @@ quicker and plainer; this one is for those who know their machine by its load.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from powernap.core.options import option
 from powernap.core.reading import Reading
 from powernap.core.threshold import Crossing, Threshold, judge, wording
+from powernap.core.value import dataclass
 from powernap.host.availability import Availability, UnavailableError, available, unavailable
 from powernap.host.cpus import CPU, read_cpulist
 

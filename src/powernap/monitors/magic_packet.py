@@ -10,11 +10,11 @@ Anybody may send such a packet. All it can do is keep the machine awake.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from powernap.core.options import option
 from powernap.core.reading import Reading
+from powernap.core.value import dataclass
 from powernap.host import packets
 from powernap.host.availability import Availability, UnavailableError, available, unavailable
 from powernap.host.ears import Ear

@@ -7,7 +7,6 @@ containers' ends would count the same bytes twice. Where no interface has hardwa
 from __future__ import annotations
 
 import fnmatch
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from powernap.core.counters import Look, rates
@@ -16,6 +15,7 @@ from powernap.core.options import option
 from powernap.core.reading import Reading
 from powernap.core.threshold import Threshold
 from powernap.core.units import show_size
+from powernap.core.value import dataclass
 from powernap.host.availability import Availability, UnavailableError, available, unavailable
 from powernap.host.files import text
 

@@ -18,13 +18,13 @@ import errno
 import os
 import re
 import select
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from powernap.core.counters import Look, never_back, rates
 from powernap.core.options import option
 from powernap.core.reading import Reading
 from powernap.core.units import show_duration
+from powernap.core.value import dataclass
 from powernap.host.availability import Availability, UnavailableError, available, unavailable
 from powernap.host.ears import Ear
 

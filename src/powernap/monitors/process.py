@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum, auto
 
 from powernap.core.reading import Reading
+from powernap.core.value import dataclass
 from powernap.host.availability import Availability, UnavailableError, available
 from powernap.host.exec_events import SOURCES, ExecEvents, Watch, exec_events
 from powernap.host.host import Host

@@ -8,12 +8,11 @@ send(2) and recv(2) (watch those with ``tcp`` or ``network``), and what a proces
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from powernap.core.counters import MINIMUM
 from powernap.core.options import option
 from powernap.core.reading import Reading
 from powernap.core.units import show_size
+from powernap.core.value import dataclass
 from powernap.host.availability import Availability, UnavailableError, available, unavailable
 from powernap.host.host import Host
 from powernap.host.process_choice import (

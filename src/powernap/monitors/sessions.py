@@ -8,11 +8,12 @@ its user is at it: a terminal that got no input for ``idle``, or a desktop that 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from powernap.core.options import option
 from powernap.core.reading import Reading
 from powernap.core.units import show_duration
+from powernap.core.value import dataclass
 from powernap.host.availability import Availability, UnavailableError, available, unavailable
 from powernap.host.host import Host
 from powernap.host.people import Person, Terminals, choose, source

@@ -14,13 +14,14 @@ a health check keeps open.
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from powernap.core.counters import MINIMUM
 from powernap.core.options import option
 from powernap.core.reading import Reading
 from powernap.core.units import show_size
+from powernap.core.value import dataclass
 from powernap.host import netns, sock_diag
 from powernap.host.availability import Availability, UnavailableError, available, unavailable
 from powernap.host.files import text

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 
 from powernap.core.options import option
 from powernap.core.reading import Reading
+from powernap.core.value import dataclass
 from powernap.host.availability import Availability, UnavailableError, available, unavailable
 from powernap.host.ears import Ear
 from powernap.host.files import text

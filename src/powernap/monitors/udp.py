@@ -7,11 +7,11 @@ its short queue when. Of more than the queue holds, the latest instant is not kn
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from powernap.core.options import option
 from powernap.core.reading import Reading
+from powernap.core.value import dataclass
 from powernap.host import packets
 from powernap.host.availability import Availability, UnavailableError, available, unavailable
 from powernap.host.ears import Ear
