@@ -11,7 +11,6 @@ from typing import Any
 from powernap.core.value import dataclass
 from powernap.host.dbus import PROPERTIES, Bus, BusError, match
 from powernap.host.dbus_message import Message
-from powernap.host.files import Files
 
 NAME, PATH = "org.freedesktop.login1", "/org/freedesktop/login1"
 MANAGER, SESSION = "org.freedesktop.login1.Manager", "org.freedesktop.login1.Session"
@@ -45,11 +44,6 @@ class Session:
     idle: bool = False
     idle_since: float = 0.0
     since: float = 0.0
-
-
-def running(files: Files) -> bool:
-    """Whether logind runs here; the same test as pam_systemd's ``logind_running()``."""
-    return files.exists("/run/systemd/seats")
 
 
 def parse(values: dict[str, Any]) -> Session:

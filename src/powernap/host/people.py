@@ -5,18 +5,18 @@ Owns the choice of the source, one form for all of them, and how each tells of c
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Protocol
 
 from powernap.core.value import dataclass
-from powernap.host import dbus, logind, logins
-from powernap.host.availability import UnavailableError, unavailable
-from powernap.host.dbus import Bus
-from powernap.host.dbus_message import Message
+from powernap.host import logins
 from powernap.host.host import Host
 from powernap.host.inotify import MODIFY, Inotify, on_disk
 from powernap.host.logins import Login, TypingTimes
+
+SEATS = "/run/systemd/seats"
+"""There where logind runs, and only there; pam_systemd's ``logind_running()`` asks the same."""
+SYSTEM_BUS = "/run/dbus/system_bus_socket"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,67 +60,6 @@ class Source(Protocol):
     def close(self) -> None:
         """Give back every descriptor."""
         ...
-
-
-class Logind:
-    """Sessions by D-Bus. Connects at the first look, and again at the next look after the bus was lost."""
-
-    name = "logind"
-    told = True
-    events = True
-
-    def __init__(self, host: Host, changed: Callable[[], None], lost: Callable[[str], None]) -> None:
-        self.host, self.changed, self.lost = host, changed, lost
-        self.times = TypingTimes(host.files, host.clock)
-        self.bus: Bus | None = None
-
-    async def people(self, now: float) -> list[Person]:
-        """Every session, asked anew."""
-        if self.bus is None:
-            self.bus = await self._connect()
-        return [self._person(session, now) for session in await logind.sessions(self.bus)]
-
-    async def _connect(self) -> Bus:
-        if not self.host.ears:
-            raise UnavailableError(unavailable("logind can be asked in the daemon only"))
-        bus = await dbus.connect(self.host.files, self.host.ears, self._signal, self._lost)
-        try:
-            await logind.listen(bus)
-        except BaseException:
-            bus.close()
-            raise
-        return bus
-
-    def _signal(self, message: Message) -> None:
-        if logind.matters(message):
-            self.changed()
-
-    def _lost(self, why: str) -> None:
-        self.bus = None
-        self.lost(why)
-
-    def _person(self, session: logind.Session, now: float) -> Person:
-        """A monotonic instant before a sleep looks later than it was: on the safe side."""
-        asleep = time.clock_gettime(time.CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC)
-        idle_since = min(now, session.idle_since + asleep) if session.idle and session.idle_since else None
-        used = self.times.at(session.terminal, now) if session.terminal else idle_since
-        return Person(
-            id=session.id,
-            user=session.user,
-            terminal=session.terminal,
-            host=session.remote_host,
-            kind=session.kind,
-            remote=session.remote,
-            idle=session.idle,
-            used=used if used is not None else idle_since,
-            since=session.since + asleep if session.since else None,
-        )
-
-    def close(self) -> None:
-        """Leave the bus."""
-        if self.bus:
-            self.bus.close()
-            self.bus = None
 
 
 class Utmp:
@@ -209,7 +148,7 @@ def person_of(login: Login, host: Host, times: TypingTimes, now: float) -> Perso
 
 def choose(host: Host) -> str:
     """Which source this machine has: ``logind``, ``utmp``, ``proc``, or "" for none that could be believed."""
-    if host.live and logind.running(host.files) and host.files.exists(dbus.SYSTEM_BUS):
+    if host.live and host.files.exists(SEATS) and host.files.exists(SYSTEM_BUS):
         return "logind"
     if logins.utmp_path(host.files):
         return "utmp"
@@ -220,6 +159,9 @@ def source(host: Host, changed: Callable[[], None], lost: Callable[[str], None])
     """The source this machine has; ``changed`` is called when sessions came, went or changed, ``lost`` when it can tell no more."""
     kind = choose(host)
     if kind == "logind":
+        # The D-Bus client is 0.3 MiB that a machine without logind never pays.
+        from powernap.host.logind_people import Logind  # noqa: PLC0415
+
         return Logind(host, changed, lost)
     path = logins.utmp_path(host.files)
     return Utmp(host, changed, path) if path else Terminals(host)
