@@ -157,15 +157,15 @@ def test_a_dual_stack_services_ipv4_peers_are_ipv4_peers() -> None:
 
 def test_connections_inside_containers() -> None:
     """With `namespaces = "all"` they are heard, listed and named; with "own" they are not."""
-    with scene() as live, neighbour(45022) as other:
-        everywhere = tcp.open(live.context(), Options(port=45022, namespaces="all"))
-        own = tcp.open(live.context(), Options(port=45022))
+    with scene() as live, neighbour(21022) as other:
+        everywhere = tcp.open(live.context(), Options(port=21022, namespaces="all"))
+        own = tcp.open(live.context(), Options(port=21022))
         assert not everywhere.check(live.now()).active
         other.connect()
         assert live.hears(1)
         found = everywhere.check(live.now())
         assert (found.active, found.measured) == (True, 1)
-        assert found.reason.startswith("1 connection to port 45022, from 127.0.0.1 (in the network of python")
+        assert found.reason.startswith("1 connection to port 21022, from 127.0.0.1 (in the network of python")
         assert f"process {other.process.pid})" in found.reason
         assert not own.check(live.now()).active
         everywhere.close()
@@ -175,7 +175,7 @@ def test_connections_inside_containers() -> None:
 def test_visiting_changes_no_thread_but_its_own() -> None:
     """After the visit this thread is where it was."""
     before = netns.own()
-    with neighbour(45023) as other:
+    with neighbour(21023) as other:
         places = [place for place in netns.others() if f"process {other.process.pid}" in place.label]
         assert len(places) == 1
         assert netns.visit(places, netns.own) == [(places[0], places[0].inode)]
