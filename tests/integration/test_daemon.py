@@ -315,3 +315,15 @@ def test_python_has_nothing_to_say_against_it(tmp_path: Path, work: str) -> None
 
     said = [line for line in daemon.log().splitlines() if not line.startswith(("powernapd:", "Executing <"))]
     assert said == []
+
+
+@pytest.mark.root
+@pytest.mark.alone
+def test_no_sleep_without_a_way_back(tmp_path: Path) -> None:
+    """Where no way to wake the machine has been proven, a sleep stage is refused with the reason, and the machine stays up."""
+    ladder = ACTING.replace('actions = ["kernel-quiet"]', 'sleep = "suspend"')
+    with Daemon(tmp_path, ladder) as daemon:
+        entry = daemon.until("sleep-failed", stage="ease")
+
+        assert "no way to wake this machine has been proven" in entry["detail"]
+        assert daemon.ask("why")["ok"]
