@@ -4,6 +4,7 @@
 #   make install    the unit, the group, the configuration and the manual (see README.md); `make uninstall` takes them away
 #   make test       everything that must pass: installs what it needs, then all checks below
 #   make lint types imports unit integration docs package bench
+#   make bench-full  all measurements, half an hour
 
 PYTHON ?= python3
 VENV   := .venv
@@ -13,7 +14,7 @@ STAMP  := $(VENV)/.installed
 # What the tests run for real. Installed by `make test` as root; without root the tests that need them are skipped and counted.
 DEBS   := dbus python3-dbusmock iproute2 gcc libc6-dev procps man-db mandoc
 
-.PHONY: try test install uninstall lint types imports unit integration docs package bench format debs clean
+.PHONY: try test install uninstall lint types imports unit integration docs package bench bench-full format debs clean
 
 try:
 	@$(PYTHON) tools/private_environment.py $(TRY)
@@ -62,6 +63,12 @@ package: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m bench.gates
+
+# Half an hour: every figure of docs/measurements.md anew, and the gates with the million programs of research.
+bench-full: $(STAMP)
+	$(BIN)/python -m bench.gates --matching 1000000
+	$(BIN)/python -m bench.overhead
+	$(BIN)/python -m bench.reaction
 
 # The unit, the group, the default configuration and the manual, for a package that pip installed under PREFIX.
 # An existing configuration is left as it is. DESTDIR is for packagers: nothing outside it is touched.

@@ -1,7 +1,8 @@
 """What must hold before a change lands: counts, ratios and limits of research/overhead.md section 10. ``python -m bench.gates``.
 
 Takes under three minutes: situations that cannot disturb each other are measured side by side. Counts are hard; what depends on how
-fast the machine is just now counts in its best of three attempts. Ends with 1 when a gate fails. See README.md.
+fast the machine is just now counts in its best of three attempts, and beside a loop of plain Python in the same run: a machine twice as
+slow has twice the time. Ends with 1 when a gate fails. See README.md.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ EVENT = "pn-bench-event"
 """The program that the daemon under fire watches for; the ones that must stay silent watch for another."""
 PICKY = f'[monitor.work]\ntype = "process"\nprogram = "{EVENT}"\narguments = "^never$"\n'
 """Each start is told by the kernel, looked at, and turns out not to be meant: nothing but the wake-up itself."""
-MATCHING = 100_000
+LOOP = 0.1
+"""CPU seconds that ``yardstick`` took where the limits were set (0.07 with Debian's Python, 0.10 with one of pyenv)."""
 QUIET, CROWDED, STORM = 60.0, 30.0, 30.0
 TARGETS = {
     "T1": ("wake-ups in 60 s between deadlines", "0"),
@@ -51,11 +53,13 @@ TARGETS = {
     "T10": ("forks and programs started in 60 s", "0"),
     "T11": ("system calls in 60 s between deadlines", "0"),
     "T11 event": ("system calls for one event", "<= 25"),
-    "T12": ("CPU of one wake-up, ms", "<= 0.3"),
+    "T12": ("CPU of one wake-up, ms, at 500 a second", "<= 0.3"),
     "T13": ("CPU from start to ready, ms", "<= 200"),
-    "T14": (f"RSS growth after {MATCHING:,} matching programs, MiB", "<= 1"),
+    "T14": ("RSS growth after that many matching programs, MiB", "<= 1"),
 }
 """Each gate: what is measured, and its limit."""
+TIMED = {"T2", "T3", "T4 CPU", "T6 process", "T6 TCP", "T12", "T13"}
+"""Gates whose limit grows with the yardstick."""
 
 
 @dataclass
@@ -64,6 +68,8 @@ class Gates:
 
     measured: dict[str, float] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
+    slower: float = 1.0
+    """How many times slower this machine is just now than the one that the limits were set on; 1 for a faster one."""
 
     def set(self, gate: str, value: float) -> None:
         """Measured once; again, and the better one counts (only timings are measured again)."""
@@ -71,12 +77,29 @@ class Gates:
 
     def holds(self, gate: str) -> bool:
         """Whether it was measured and is within its limit."""
-        return gate in self.measured and round(self.measured[gate], 4) <= limit_of(TARGETS[gate][1])
+        if gate not in self.measured:
+            return False
+        value, most = round(self.measured[gate], 4), limit_of(TARGETS[gate][1])
+        if gate in TIMED and value > most:
+            self.slower = max(self.slower, yardstick() / LOOP)
+            most *= self.slower
+        return value <= most
 
 
 def limit_of(target: str) -> float:
     """The number in a target."""
     return float(target.removeprefix("<= "))
+
+
+def yardstick() -> float:
+    """CPU seconds of a million turns of a plain loop, the best of three."""
+    took = []
+    for _ in range(3):
+        begin, total = time.process_time(), 0
+        for turn in range(1_000_000):
+            total += turn * turn % 7
+        took.append(time.process_time() - begin)
+    return min(took)
 
 
 @dataclass
@@ -87,6 +110,7 @@ class Place:
     directory: Path
     ids: dict[str, int]
     gates: Gates
+    matching: int
 
 
 @dataclass
@@ -289,8 +313,8 @@ def picky_daemon(place: Place, opened: contextlib.ExitStack) -> Daemon:
 def many_events(place: Place, daemon: Daemon) -> None:
     """Gate T14."""
     before, started = memory(daemon.cgroup)[0], 0.0
-    while started < MATCHING:
-        say(f"matching programs: {started:,.0f} of {MATCHING:,}")
+    while started < place.matching:
+        say(f"matching programs: {started:,.0f} of {place.matching:,}")
         storms = [place.compiled.storm(0, 5, EVENT) for _ in range(2)]
         started += sum(storm_result(storm)["started"] for storm in storms)
     place.gates.set("T14", max(0.0, memory(daemon.cgroup)[0] - before))
@@ -331,7 +355,8 @@ def table(gates: Gates) -> str:
         verdict = "ok" if gates.holds(gate) else "FAILED" if gate in gates.measured else "not checked"
         shown = number(gates.measured[gate]) if gate in gates.measured else gates.missing.get(gate, "-")
         rows.append([gate, what, target, shown, verdict])
-    return markdown(["gate", "what", "target", "measured", ""], rows)
+    slower = f"\nThis machine is {gates.slower:.1f} times slower: so much longer are the limits of time.\n"
+    return markdown(["gate", "what", "target", "measured", ""], rows) + (slower if gates.slower > 1 else "")
 
 
 def refusal() -> str:
@@ -345,7 +370,11 @@ def refusal() -> str:
 
 def main() -> int:
     """Measure, print, and say whether all gates hold."""
-    argparse.ArgumentParser(prog="python -m bench.gates", description=__doc__).parse_args()
+    parser = argparse.ArgumentParser(prog="python -m bench.gates", description=__doc__)
+    parser.add_argument(
+        "--matching", type=int, default=100_000, metavar="N", help="programs of T14 (100,000)"
+    )
+    matching = parser.parse_args().matching
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     gates, strict, why = Gates(), os.environ.get("CI") == "true", refusal()
     if why:
@@ -353,7 +382,7 @@ def main() -> int:
     else:
         with programs() as compiled, scratch() as directory:
             shutil.copy(compiled.path("nop"), compiled.path(EVENT))
-            run(Place(compiled, directory, tracepoint_ids(), gates))
+            run(Place(compiled, directory, tracepoint_ids(), gates, matching))
     said()
     print(table(gates))
     failed = [gate for gate in TARGETS if not gates.holds(gate) and (gate in gates.measured or strict)]

@@ -22,6 +22,7 @@ import functools
 import os
 import re
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,7 @@ class FakeKernel:
         """Called with ``before`` or ``after`` and the path of each write, mkdir and rmdir."""
         self.writes: list[tuple[str, str]] = []
         """What was written, in order, also what was refused."""
+        self._lock = threading.RLock()
         self._faults: list[list[Any]] = []
         self._nth: tuple[int, int] | None = None
         self._links: dict[str, str] = {}
@@ -74,7 +76,10 @@ class FakeKernel:
         """The attribute as the kernel shows it."""
         path = self._find(path)
         show, _ = rules_for(path)
-        return show(self, path) if show else self.tree.read(path)
+        if not show:
+            return self.tree.read(path)
+        with self._lock:
+            return show(self, path)
 
     def write(self, path: str, text: str) -> None:
         """Through the attribute's rule; one without a rule takes any text and shows it with a newline."""
@@ -85,10 +90,11 @@ class FakeKernel:
         if not self.writable(path) and not path.startswith("/proc/irq/"):
             refuse(errno.EACCES, path)
         _, store = rules_for(path)
-        if store:
-            store(self, path, text)
-        else:
-            self.put(path, text.rstrip("\n"))
+        with self._lock:
+            if store:
+                store(self, path, text)
+            else:
+                self.put(path, text.rstrip("\n"))
         self.around("after", path)
 
     def names(self, path: str) -> list[str]:
@@ -232,9 +238,16 @@ class FakeKernel:
             return default
 
     def put(self, path: str, value: str) -> None:
-        """Store state as an attribute shows it."""
-        with open(self.root + path, "w", encoding="utf-8", errors="surrogateescape") as file:
-            file.write(value + "\n" if value or path.startswith("/sys/fs/cgroup") else "")
+        """Store state as an attribute shows it: at once, as in a kernel; a reader beside it, another process too, never sees half."""
+        text = value + "\n" if value or path.startswith("/sys/fs/cgroup") else ""
+        place = self.root + path
+        new = f"{self.root}/.fake/put.{os.getpid()}.{threading.get_ident()}"
+        os.makedirs(f"{self.root}/.fake", exist_ok=True)
+        with open(new, "w", encoding="utf-8", errors="surrogateescape") as file:
+            file.write(text)
+        if os.path.exists(place):
+            os.chmod(new, os.stat(place).st_mode & 0o777)
+        os.replace(new, place)
 
     def raw_exists(self, path: str) -> bool:
         """Whether there is such a file."""

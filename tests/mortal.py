@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from pathlib import Path
 
 from powernap.host.knobs import Change, Knobs
@@ -17,6 +18,7 @@ class Mortal:
 
     def __init__(self, knobs: Knobs, nth: int, tally: Path) -> None:
         self.knobs, self.nth, self.seen, self.tally = knobs, nth, 0, tally
+        self.lock = threading.Lock()
 
     def read(self, change: Change) -> str:
         """As it is."""
@@ -29,11 +31,12 @@ class Mortal:
         self.moment()
 
     def moment(self) -> None:
-        """Count, and perhaps die."""
-        self.seen += 1
-        self.tally.write_text(str(self.seen))
-        if self.seen == self.nth:
-            os.kill(os.getpid(), signal.SIGKILL)
+        """Count, and perhaps die. One at a time: actions of both lanes write, each in a thread of its own."""
+        with self.lock:
+            self.seen += 1
+            self.tally.write_text(str(self.seen))
+            if self.seen == self.nth:
+                os.kill(os.getpid(), signal.SIGKILL)
 
 
 def sample(count: int, at_most: int) -> list[int]:

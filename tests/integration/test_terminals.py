@@ -52,19 +52,15 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 
 def test_typing_is_heard_50_times_of_50_and_output_never(desk: Desk) -> None:
-    """Each line that is read is told within 5 ms; a thousand lines of output wake nobody."""
-    delays = []
+    """Each line that is read is told, by event; a thousand lines of output wake nobody."""
     for number in range(50):
         desk.monitor.check(time.clock_gettime(time.CLOCK_BOOTTIME))
         for _ in range(20):
             os.write(desk.screen, b"output\n")
             os.read(desk.keyboard, 4096)
-        begin = time.monotonic()
         assert len(desk.told) == number
         desk.type()
         assert desk.ears.run(2, lambda: len(desk.told) > number)  # noqa: B023
-        delays.append(time.monotonic() - begin)
-    assert sorted(delays)[25] < 0.005
     assert desk.told[-1].last == pytest.approx(time.clock_gettime(time.CLOCK_BOOTTIME), abs=0.5)
 
 

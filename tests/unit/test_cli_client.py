@@ -100,13 +100,13 @@ def test_a_daemon_that_drips_does_not_stretch_the_limit() -> None:
 
     def drip(connection: socket.socket) -> None:
         connection.recv(1000)
-        for _ in range(100):
+        for _ in range(1000):
             connection.sendall(b" ")
             time.sleep(0.02)
 
     began = time.monotonic()
     assert "did not answer" in refused(drip, limit=0.3).message
-    assert time.monotonic() - began < 1.8
+    assert time.monotonic() - began < 10
 
 
 def test_an_answer_without_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -314,24 +314,22 @@ def test_stopped_between_two_writes(bench):
 
 
 def test_activity_never_waits_behind_an_apply_in_flight(bench):
-    """An action takes 2 s: what was applied before it is back at once, and it itself as soon as its write ends."""
+    """What was applied before an action that hangs is back at once, and it itself as soon as its write ends."""
     go, came = bench.files.hang(QUEUES)
-    figures = {}
 
     async def story():
         hands = bench.hands()
         task = applying(hands, ("cpu-clock", "kernel-quiet", "cpu-park"))
         await come(came)
-        asyncio.get_running_loop().call_later(2.0, go.set)
         hands.stop()
         restoring = asyncio.ensure_future(hands.restore())
-        figures["others"] = await bench.until_back(GOVERNOR, STAT, f"{CPU}/cpufreq/boost")
+        await bench.until_back(GOVERNOR, STAT, f"{CPU}/cpufreq/boost")
         assert not restoring.done()
+        go.set()
         assert await restoring == ((), ())
         assert await task == ()
 
     asyncio.run(story())
-    assert figures["others"] < 0.1
     assert bench.unchanged()
 
 
@@ -346,7 +344,8 @@ def test_no_patience_with_an_apply_in_flight(bench):
         await come(came)
         hands.stop()
         restoring = asyncio.ensure_future(hands.restore())
-        assert await bench.until_back(STAT) < PATIENCE["slow"] / 2
+        await bench.until_back(STAT)
+        assert not restoring.done()
         go.set()
         assert await restoring == ((), ())
         await task
@@ -356,13 +355,15 @@ def test_no_patience_with_an_apply_in_flight(bench):
 
 
 def test_a_hook_that_takes_long(bench):
-    """A real program, 0.4 s: the restore of the others does not wait for it, and it hears ``false`` afterwards."""
+    """A real program that takes its time: the restore of the others does not wait for it, and it hears ``false`` afterwards."""
     script = Path(bench.kernel.root + HOOK)
     bench.kernel.add(HOOK, "#!/bin/sh")
-    script.write_text('#!/bin/sh\ntouch "$0.began"\n[ "$1" = true ] && sleep 0.4\necho "$1" >> "$0.heard"\n')
+    script.write_text(
+        '#!/bin/sh\ntouch "$0.began"\nwhile [ ! -e "$0.go" ]; do sleep 0.01; done\necho "$1" >> "$0.heard"\n'
+    )
     script.chmod(0o755)
     bench.before = bench.kernel.snapshot()
-    began = Path(f"{script}.began")
+    began, go = Path(f"{script}.began"), Path(f"{script}.go")
 
     async def story():
         hands = bench.hands()
@@ -370,7 +371,9 @@ def test_a_hook_that_takes_long(bench):
         await asyncio.to_thread(appear, began)
         hands.stop()
         restoring = asyncio.ensure_future(hands.restore())
-        assert await bench.until_back(STAT) < 0.1
+        await bench.until_back(STAT)
+        assert not restoring.done()
+        await asyncio.to_thread(go.touch)
         assert await restoring == ((), ())
         await task
 
@@ -463,8 +466,7 @@ def test_a_failing_restore_is_named_and_tried_again(bench):
 
 @pytest.mark.parametrize("path", [ONLINE, QUEUES], ids=["slow lane", "fast lane"])
 def test_a_hanging_restore_does_not_delay_the_others(bench, path):
-    """With a slow action hanging all fast ones are back within 100 ms; one fast one that hangs costs the others its patience."""
-    figures = {}
+    """With a slow action hanging all fast ones are back before it; one fast one that hangs costs the others its patience, 50 ms."""
 
     async def story():
         hands = bench.hands()
@@ -472,14 +474,12 @@ def test_a_hanging_restore_does_not_delay_the_others(bench, path):
         go, _ = bench.files.hang(path)
         restoring = asyncio.ensure_future(hands.restore())
         watched = (STAT, KSM, GOVERNOR, f"{CPU}/cpufreq/boost")
-        figures["fast"] = await bench.until_back(*watched)
+        await bench.until_back(*watched)
         assert not restoring.done()
         go.set()
         assert await restoring == ((), ())
 
     asyncio.run(story())
-    assert figures["fast"] < 0.1
-    assert PATIENCE["fast"] < 0.1
     assert bench.unchanged()
 
 
@@ -496,7 +496,8 @@ def test_slow_actions_overtake_one_that_hangs(bench, monkeypatch):
         bench.ledger.perform("cpu-offline", "ease", [Change(KSM, "0")])
         go, _ = bench.files.hang(KSM)
         restoring = asyncio.ensure_future(hands.restore())
-        assert 0.05 <= await bench.until_back(STAT) < 0.5
+        assert await bench.until_back(STAT) >= 0.05
+        assert not restoring.done()
         go.set()
         assert await restoring == ((), ())
 
@@ -573,11 +574,12 @@ def test_the_loop_may_close_while_something_hangs(bench):
 
 def test_probing_does_not_hold_the_loop(bench):
     """A probe that takes its time runs beside the loop."""
-    slow = threading.Event()
+    asked, slow = threading.Event(), threading.Event()
     real = bench.files.kernel.names
 
     def names(path):
-        slow.wait(0.1)
+        asked.set()
+        assert slow.wait(20)
         return real(path)
 
     bench.kernel.names = names
@@ -585,14 +587,11 @@ def test_probing_does_not_hold_the_loop(bench):
     async def story():
         hands = bench.hands()
         task = applying(hands, ("cpu-clock",))
-        longest, last = 0.0, time.monotonic()
-        for _ in range(20):
-            await asyncio.sleep(0.002)
-            longest, last = max(longest, time.monotonic() - last), time.monotonic()
+        await asyncio.to_thread(asked.wait)
+        assert not task.done()
         slow.set()
         hands.stop()
         await task
-        assert longest < 0.05
         await hands.restore()
 
     asyncio.run(story())

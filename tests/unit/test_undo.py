@@ -130,18 +130,13 @@ def test_no_ledger_is_not_made(tmp_path):
 
 
 def test_it_loads_little():
-    """Standard library only, neither asyncio nor actions: quick, and works when the daemon is what broke."""
-    code = "import sys, time, powernap.cli.undo as u; u; print(time.process_time(), *sys.modules)"
-    runs = [
-        subprocess.run(
-            [sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True
-        ).stdout.split()
-        for _ in range(3)
-    ]
-    loaded = set(runs[0][1:])
+    """Standard library only, neither asyncio nor actions, and little of it: works when the daemon is what broke."""
+    code = "import sys, powernap.cli.undo as u; u; print(*sys.modules)"
+    command = [sys.executable, "-I", "-c", code]
+    loaded = set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
     assert not {
         name
         for name in loaded
         if name == "asyncio" or name.startswith(("powernap.actions", "powernap.daemon", "powernap.monitors"))
     }
-    assert min(float(each[0]) for each in runs) < 0.12
+    assert len(loaded) < 130  # 104 with Python 3.11
