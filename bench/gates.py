@@ -31,8 +31,8 @@ from bench.report import said, say
 from bench.subjects import Daemon, config, powernapd
 from bench.tables import markdown, number
 
-EVENT = "pn-bench-event"
-"""The program that the daemon under fire watches for; the ones that must stay silent watch for another."""
+EVENT = f"pn-bench{os.getpid()}"
+"""The program that the daemon under fire watches for, another one in each run; those that must stay silent watch for another."""
 PICKY = f'[monitor.work]\ntype = "process"\nprogram = "{EVENT}"\narguments = "^never$"\n'
 """Each start is told by the kernel, looked at, and turns out not to be meant: nothing but the wake-up itself."""
 LOOP = 0.1

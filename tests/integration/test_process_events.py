@@ -259,8 +259,8 @@ def test_a_storm_wakes_the_connector_a_few_times(bench: Bench, sleeper: str):
         bench.ears.run(4.0)
         wakeups = bench.ears.wakeups
     assert rate[0] > 1000
-    # each event of the onset, some batches, then a look and a trial for each of five pauses
-    assert wakeups < 100 + 10 + 2 * 5
+    # each event of the onset (up to 100), some batches, then a look and a trial for each of five pauses; unguarded it is tens of thousands
+    assert wakeups < 300
 
 
 @pytest.mark.alone
