@@ -50,12 +50,13 @@ def test_a_stage_is_due_by_the_ladder_or_when_it_was_asked_for(asked, target, id
 )
 def test_a_stage_is_permitted_from_the_instant_it_is_due(depth, now, may):
     """Being awake always is; a stage that does not exist never."""
-    assert permitted(IDLE, depth, now) is may
+    assert permitted(IDLE, depth, verdict(IDLE, now), now) is may
 
 
 def test_nothing_is_permitted_while_somebody_is_there():
     """However long ago the last activity of the others."""
-    assert not permitted(state(evidence=Evidence(0.0)), 0, 1000.0)
+    busy = state(evidence=Evidence(0.0))
+    assert not permitted(busy, 0, verdict(busy, 1000.0), 1000.0)
 
 
 def test_the_next_look_is_just_before_the_warning_of_the_next_stage():

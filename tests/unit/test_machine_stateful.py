@@ -7,7 +7,6 @@ them, each time, who uses the machine and how long it has been idle. It shares n
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections import Counter
 
 from hypothesis import HealthCheck, settings
@@ -692,7 +691,7 @@ class Conversation(RuleBasedStateMachine):
 
 def written(commands):
     """Commands byte for byte."""
-    return json.dumps([record.to_json(command) for command in commands])
+    return record.ENCODER.encode(commands)
 
 
 TestConversation = Conversation.TestCase

@@ -5,15 +5,12 @@ from __future__ import annotations
 import argparse
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from docs import build, manpage
 from hypothesis import given
 from hypothesis import strategies as st
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
-from docs import build, manpage
 
 PAGES = {"powernap.1": build.powernap_1, "powernapd.8": build.powernapd_8}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import platform
 import struct
 
 import pytest
@@ -84,10 +83,3 @@ def test_requests_are_numbered_as_the_machine_does(machine, expected):
 def test_a_refusal_names_a_remedy(code, remedy):
     """For want of descriptors, of rights, of a kernel."""
     assert remedy in perf.refusal(OSError(code, "x")).availability.remedy
-
-
-def test_unknown_machine(monkeypatch):
-    """A machine whose call numbers are not known is said to be so."""
-    monkeypatch.setattr(platform, "machine", lambda: "vax")
-    with pytest.raises(UnavailableError, match="not known on vax"):
-        perf.perf_event_open(1, 0)

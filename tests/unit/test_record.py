@@ -13,7 +13,7 @@ from playbook import DEEP, EASE, SUSPEND, ladder, play
 from powernap.core import events as ev
 from powernap.core.commands import Apply
 from powernap.core.ladder import Rule
-from powernap.core.record import event, from_json, line, replay, to_json
+from powernap.core.record import ENCODER, event, from_json, line, replay
 
 EVENTS = typing.get_args(ev.Event)
 
@@ -37,14 +37,14 @@ def test_a_line_is_readable():
 def test_a_configuration_survives():
     """Tuples within tuples, and values within them."""
     settings = ladder(EASE, SUSPEND, monitors=("ssh", "cpu"), rules=(Rule("r", ("ssh", "cpu"), every=True),))
-    again = from_json(json.loads(json.dumps(to_json(settings))))
+    again = from_json(json.loads(ENCODER.encode(settings)))
     assert again == settings
     assert isinstance(again.stages[0].actions, tuple)
 
 
 def test_commands_can_be_written():
     """For comparing decisions."""
-    assert to_json(Apply(3, "ease", ("clock",))) == {
+    assert json.loads(ENCODER.encode(Apply(3, "ease", ("clock",)))) == {
         "!": "Apply",
         "serial": 3,
         "stage": "ease",
@@ -75,7 +75,5 @@ def test_replaying_a_log_gives_the_same_decisions():
     day.quiet(until=9000)
     assert len(day.events) > 40
     state, commands = replay(settings, 0.0, (event(line(happened)) for happened in day.events))
-    assert json.dumps(to_json(tuple(commands))) == json.dumps(
-        to_json(tuple(command for _, command in day.heard))
-    )
+    assert ENCODER.encode(commands) == ENCODER.encode([command for _, command in day.heard])
     assert state == day.state

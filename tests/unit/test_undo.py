@@ -37,7 +37,7 @@ def call(*words):
     parser = argparse.ArgumentParser()
     command.add(parser.add_subparsers())
     args = parser.parse_args(["undo", *map(str, words)])
-    return args.run(args)
+    return command.run(args)
 
 
 def values(root):

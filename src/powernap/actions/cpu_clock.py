@@ -21,7 +21,7 @@ from powernap.core.value import dataclass
 from powernap.host.availability import Availability, available, unavailable
 from powernap.host.conflicts import owners
 from powernap.host.cpus import CPU, number
-from powernap.host.files import matching, text
+from powernap.host.files import matching, text, whole_number
 from powernap.host.knobs import Change
 from powernap.host.modes import writable
 
@@ -134,7 +134,7 @@ def plan(host: Host, options: Options) -> Iterator[Change]:
         if options.energy_preference and not _irreversible(files, policy):
             yield from _preference(files, policy)
         yield from _limits(files, policy, options)
-    yield from _percentages(files, options)
+    yield from _percentages(files, policies, options)
     if options.energy_preference:
         for path in matching(files, f"{CPU}/cpu[0-9]*/power/energy_perf_bias"):
             yield from _set(files, path, "15", optional=True)
@@ -214,10 +214,15 @@ def _limits_before(files: Files, policy: str, options: Options) -> Iterator[Chan
 
 def _limits(files: Files, policy: str, options: Options) -> Iterator[Change]:
     """Minimum, then maximum: neither is ever raised."""
-    low, high = _number(files, f"{policy}/cpuinfo_min_freq"), _number(files, f"{policy}/cpuinfo_max_freq")
+    low, high = (
+        whole_number(files, f"{policy}/cpuinfo_min_freq"),
+        whole_number(files, f"{policy}/cpuinfo_max_freq"),
+    )
     if low <= 0 or high < low:
         return
-    wanted = limit(options.max, max(low, _number(files, f"{policy}/amd_pstate_lowest_nonlinear_freq")), high)
+    wanted = limit(
+        options.max, max(low, whole_number(files, f"{policy}/amd_pstate_lowest_nonlinear_freq")), high
+    )
     yield from _lower(files, f"{policy}/scaling_min_freq", low)
     if wanted is not None:
         yield from _lower(files, f"{policy}/scaling_max_freq", _offered(files, policy, wanted))
@@ -231,10 +236,13 @@ def _offered(files: Files, policy: str, wanted: int) -> int:
     return max((each for each in table if each <= wanted), default=min(table, default=wanted))
 
 
-def _percentages(files: Files, options: Options) -> Iterator[Change]:
+def _percentages(files: Files, policies: list[str], options: Options) -> Iterator[Change]:
     """intel_pstate's global limits, which exist where there are none per policy; minimum first, as with frequencies."""
-    first = next(iter(_policies(files)), "")
-    low, high = _number(files, f"{first}/cpuinfo_min_freq"), _number(files, f"{first}/cpuinfo_max_freq")
+    first = next(iter(policies), "")
+    low, high = (
+        whole_number(files, f"{first}/cpuinfo_min_freq"),
+        whole_number(files, f"{first}/cpuinfo_max_freq"),
+    )
     if low <= 0 or high < low:
         return
     # what the driver clamps to: min_pstate * 100 / turbo_pstate, rounded down (drivers/cpufreq/intel_pstate.c, min_perf_pct_min)
@@ -244,7 +252,7 @@ def _percentages(files: Files, options: Options) -> Iterator[Change]:
         yield from _lower(
             files,
             f"{PSTATE}/max_perf_pct",
-            max(wanted * 100 // high, _number(files, f"{PSTATE}/min_perf_pct")),
+            max(wanted * 100 // high, whole_number(files, f"{PSTATE}/min_perf_pct")),
         )
 
 
@@ -254,7 +262,7 @@ def _boost(files: Files, policies: list[str]) -> Iterator[Change]:
         yield from _set(files, f"{PSTATE}/no_turbo", "1", optional=True)
         return
     each = [f"{policy}/boost" for policy in policies if writable(files, f"{policy}/boost")]
-    if _number(files, f"{CPUFREQ}/boost") == 1:
+    if whole_number(files, f"{CPUFREQ}/boost") == 1:
         for path in each:
             yield Change(path, None, form="number")
         yield from _set(files, f"{CPUFREQ}/boost", "0", optional=True)
@@ -264,7 +272,7 @@ def _boost(files: Files, policies: list[str]) -> Iterator[Change]:
 
 
 def _lower(files: Files, path: str, value: int) -> Iterator[Change]:
-    if _number(files, path) > value:
+    if whole_number(files, path) > value:
         yield from _set(files, path, str(value))
 
 
@@ -274,11 +282,6 @@ def _set(
     """A write where it changes something and may be tried."""
     if writable(files, path) and text(files, path) not in {"", value}:
         yield Change(path, value, form=form, optional=optional)
-
-
-def _number(files: Files, path: str) -> int:
-    found = text(files, path)
-    return int(found) if found.isdigit() else -1
 
 
 def _no_driver(files: Files) -> str:

@@ -59,46 +59,56 @@ class Options:
 
 def probe(host: Host, options: Options) -> Availability:
     """Which processors would go, and what forbids it."""
-    machine = topology(host.files)
-    if machine.vendor in {"AuthenticAMD", "HygonGenuine"} and not options.force_amd:
-        return unavailable(
-            "on AMD offline threads can raise the idle power",
-            "use cpu-park; or measure, and set force_amd = true",
-        )
-    for guard, found in cpu_guards.standing(host.files, cpu_guards.OFFLINE, options.despite):
-        return unavailable(
-            f"{found}: {guard.reason}",
-            "" if guard.name == "one-cpu" else f'despite = ["{guard.name}"] passes over this',
-        )
-    able = [cpu for cpu in machine.online if host.files.exists(f"{CPU}/cpu{cpu}/online")]
-    if not able:
-        return unavailable(
-            "no processor has an online switch: this kernel has no CPU hotplug", "use cpu-park"
-        )
-    if not any(writable(host.files, f"{CPU}/cpu{cpu}/online") for cpu in able):
-        return unavailable(
-            f"{CPU}/cpu{able[0]}/online cannot be written from here", "run as root, outside a container"
-        )
-    taken, pinned = _taken(host.files, machine, options)
+    return _judged(host.files, options)[0]
+
+
+def plan(host: Host, options: Options) -> Iterator[Change]:
+    """Remember every interrupt mask, which the kernel rewrites when a processor goes; then take processors, the highest first."""
+    verdict, taken = _judged(host.files, options)
+    if not verdict:
+        raise UnavailableError(verdict)
+    for path in irqs.masks(host.files):
+        yield Change(path, None, form="cpumask")
+    for cpu in sorted(taken, reverse=True):
+        yield Change(f"{CPU}/cpu{cpu}/online", "0", form="number")
+
+
+def _judged(files: Files, options: Options) -> tuple[Availability, frozenset[int]]:
+    """What the probe says, and the processors to take. One look for both: looking at all threads is what it costs."""
+    machine = topology(files)
+    permitted = _permission(files, machine, options)
+    if not permitted:
+        return permitted, frozenset()
+    taken, pinned = _taken(files, machine, options)
     why = [
         f"{cpu_guards.describe(task)} is pinned to {format_cpulist(task.allowed)}, which stays online"
         for task in pinned[:3]
     ]
     if not taken:
-        return unavailable("; ".join(["no processor is free to go", *why]), "use cpu-park")
-    return available("; ".join([f"can switch off {format_cpulist(taken)}", *why]))
+        return unavailable("; ".join(["no processor is free to go", *why]), "use cpu-park"), taken
+    return available("; ".join([f"can switch off {format_cpulist(taken)}", *why])), taken
 
 
-def plan(host: Host, options: Options) -> Iterator[Change]:
-    """Remember every interrupt mask, which the kernel rewrites when a processor goes; then take processors, the highest first."""
-    verdict = probe(host, options)
-    if not verdict:
-        raise UnavailableError(verdict)
-    taken, _ = _taken(host.files, topology(host.files), options)
-    for path in irqs.masks(host.files):
-        yield Change(path, None, form="cpumask")
-    for cpu in sorted(taken, reverse=True):
-        yield Change(f"{CPU}/cpu{cpu}/online", "0", form="number")
+def _permission(files: Files, machine: Topology, options: Options) -> Availability:
+    """Whether any processor may be switched off here."""
+    if machine.vendor in {"AuthenticAMD", "HygonGenuine"} and not options.force_amd:
+        return unavailable(
+            "on AMD offline threads can raise the idle power",
+            "use cpu-park; or measure, and set force_amd = true",
+        )
+    permitted = cpu_guards.permission(files, cpu_guards.OFFLINE, options.despite)
+    if not permitted:
+        return permitted
+    able = [cpu for cpu in machine.online if files.exists(f"{CPU}/cpu{cpu}/online")]
+    if not able:
+        return unavailable(
+            "no processor has an online switch: this kernel has no CPU hotplug", "use cpu-park"
+        )
+    if not any(writable(files, f"{CPU}/cpu{cpu}/online") for cpu in able):
+        return unavailable(
+            f"{CPU}/cpu{able[0]}/online cannot be written from here", "run as root, outside a container"
+        )
+    return permitted
 
 
 def _taken(files: Files, machine: Topology, options: Options) -> tuple[frozenset[int], list[cpu_guards.Task]]:

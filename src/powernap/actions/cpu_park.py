@@ -61,12 +61,10 @@ class Options:
 def probe(host: Host, options: Options) -> Availability:
     """What can be parked here: tasks, interrupts, work queues; and what forbids it."""
     files = host.files
-    for guard, found in cpu_guards.standing(files, cpu_guards.PARKING, options.despite):
-        return unavailable(
-            f"{found}: {guard.reason}",
-            "" if guard.name == "one-cpu" else f'despite = ["{guard.name}"] passes over this',
-        )
-    parked = _parked(files, options)
+    permitted = cpu_guards.permission(files, cpu_guards.PARKING, options.despite)
+    if not permitted:
+        return permitted
+    parked, _ = _divided(files, options)
     if not parked:
         return unavailable(f"keep = {options.keep} leaves nothing to park", "keep fewer processors")
     able, notes, remedy = _parts(host, options)
@@ -102,12 +100,12 @@ def _closed(files: Files, path: str) -> str:
 def plan(host: Host, options: Options) -> Iterator[Change]:
     """Work queues, interrupts, then the partition."""
     files = host.files
-    for guard, found in cpu_guards.standing(files, cpu_guards.PARKING, options.despite):
-        raise UnavailableError(unavailable(f"{found}: {guard.reason}"))
-    parked = _parked(files, options)
+    permitted = cpu_guards.permission(files, cpu_guards.PARKING, options.despite)
+    if not permitted:
+        raise UnavailableError(permitted)
+    parked, kept = _divided(files, options)
     if not parked:
         return
-    kept = topology(files).online - parked
     if options.work_queues:
         yield from _narrow(files, irqs.queue_masks(files), kept)
     if options.interrupts and not _balancer(host, options):
@@ -115,9 +113,11 @@ def plan(host: Host, options: Options) -> Iterator[Change]:
     yield from _partition(files, parked)
 
 
-def _parked(files: Files, options: Options) -> frozenset[int]:
+def _divided(files: Files, options: Options) -> tuple[frozenset[int], frozenset[int]]:
+    """The processors to park, and those that stay in use."""
     machine = topology(files)
-    return machine.online - awake(machine, wake_nodes(files), options.keep)
+    kept = awake(machine, wake_nodes(files), options.keep)
+    return machine.online - kept, kept
 
 
 def _narrow(

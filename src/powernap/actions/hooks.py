@@ -89,20 +89,15 @@ def exposed(files: Files, directory: str, owner: int = 0) -> str:
     parts = real.strip("/").split("/")
     for path in ["/" + "/".join(parts[:length]) for length in range(len(parts), -1, -1)]:
         found = status(files, path)
-        sticky = found is not None and found.st_mode & stat.S_ISVTX and path != real
-        why = (
-            "it has gone"
-            if found is None
-            else ""
-            if sticky
-            else unsafe(found.st_mode, found.st_uid, {0, owner})
-        )
+        if found is None:
+            why = "it has gone"
+        elif path != real and found.st_mode & stat.S_ISVTX:
+            why = ""
+        else:
+            why = unsafe(found.st_mode, found.st_uid, {0, owner})
         if why:
-            return (
-                f"{directory} is not used: {path}: {why}"
-                if path != real
-                else f"{directory} is not used: {why}"
-            )
+            where = "" if path == real else f"{path}: "
+            return f"{directory} is not used: {where}{why}"
     return ""
 
 

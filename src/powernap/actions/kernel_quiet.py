@@ -6,14 +6,13 @@ Every interval is only ever made longer, and nothing that is off is touched. Own
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from powernap.core.options import option
 from powernap.core.value import dataclass
 from powernap.host.availability import Availability, available, unavailable
 from powernap.host.conflicts import owners
-from powernap.host.files import text
+from powernap.host.files import text, whole_number
 from powernap.host.knobs import Change
 from powernap.host.modes import writable
 
@@ -74,10 +73,10 @@ class Options:
 
 def probe(host: Host, options: Options) -> Availability:
     """Which of them run here, and which may not be touched."""
-    blocked = [why for path, why in _refusals(host.files, options) if host.files.exists(path)]
+    blocked = [why for _, why in _refusals(host.files, options)]
     able = [change.target for change in _wanted(host.files, options)]
     if not able:
-        locked = next((path for path, _ in _levels(host.files, options) if host.files.exists(path)), "")
+        locked = next((path for path, _ in _levels(host.files, options)), "")
         if locked and not writable(host.files, locked) and not blocked:
             return unavailable(f"{locked} cannot be written from here", "run as root, outside a container")
         return unavailable("; ".join(["the kernel is quiet already", *blocked]))
@@ -104,13 +103,13 @@ def _levels(files: Files, options: Options) -> Iterator[tuple[str, int]]:
         (f"{KERNEL}/nmi_watchdog", options.nmi_watchdog),
         (f"{KERNEL}/numa_balancing", options.numa_balancing),
     ):
-        if wanted and _number(files, path) > 0:
+        if wanted and whole_number(files, path) > 0:
             yield path, 0
     # 1 to 0 only: 2 has been asked to unmerge everything, and writing 2 could exhaust the memory
-    if options.ksm and _number(files, KSM) == 1:
+    if options.ksm and whole_number(files, KSM) == 1:
         yield KSM, 0
     # off, timers stay on the idle processor that started them, and wake it
-    if _number(files, f"{KERNEL}/timer_migration") == 0:
+    if whole_number(files, f"{KERNEL}/timer_migration") == 0:
         yield f"{KERNEL}/timer_migration", 1
     runs = "[never]" not in text(files, f"{HUGE}/enabled")
     yield from _longer(
@@ -123,23 +122,18 @@ def _levels(files: Files, options: Options) -> Iterator[tuple[str, int]]:
 
 
 def _longer(files: Files, path: str, seconds: float | None, scale: int) -> Iterator[tuple[str, int]]:
-    if seconds is not None and 0 < _number(files, path) < seconds * scale:
+    if seconds is not None and 0 < whole_number(files, path) < seconds * scale:
         yield path, round(seconds * scale)
 
 
 def _refusals(files: Files, options: Options) -> Iterator[tuple[str, str]]:
     """Knobs that run and stay as they are, each with the reason."""
     watchdog = f"{KERNEL}/nmi_watchdog"
-    if options.nmi_watchdog and _number(files, watchdog) > 0:
-        if _number(files, f"{KERNEL}/hardlockup_panic") == 1:
+    if options.nmi_watchdog and whole_number(files, watchdog) > 0:
+        if whole_number(files, f"{KERNEL}/hardlockup_panic") == 1:
             yield watchdog, "nmi_watchdog stays on: hardlockup_panic=1 makes it this machine's way to restart"
         elif not writable(files, watchdog):
             yield watchdog, "nmi_watchdog stays on: it is read-only here"
-    if options.ksm and _number(files, KSM) == 1:
+    if options.ksm and whole_number(files, KSM) == 1:
         for owner in owners(files, "ksm"):
             yield KSM, f"KSM stays on: {owner} would start it again; {owner.tool.advice}"
-
-
-def _number(files: Files, path: str) -> int:
-    found = text(files, path)
-    return int(found) if re.fullmatch(r"\d+", found) else -1

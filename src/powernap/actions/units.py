@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from powernap.core.options import option
 from powernap.core.value import dataclass
 from powernap.host.availability import Availability, available, unavailable
-from powernap.host.cpusets import parse_mounts
-from powernap.host.files import text
+from powernap.host.cpusets import mounted
 from powernap.host.knobs import Change
 from powernap.host.unit_files import definition, full_name, refusal, starters, watched
 
@@ -88,7 +87,7 @@ def _known(files: Files, names: tuple[str, ...]) -> list[str]:
 
 def _freezable(files: Files, names: tuple[str, ...]) -> list[str]:
     """Those that systemd would not kill for standing still, on a machine with the cgroup v2 freezer."""
-    if not parse_mounts(text(files, "/proc/mounts"))[0]:
+    if not mounted(files):
         return []
     return [unit for unit in _known(files, names) if not watched(files, unit)]
 
@@ -105,7 +104,7 @@ def _stop_problems(files: Files, options: Options) -> Iterator[str]:
 def _freeze_problems(files: Files, options: Options) -> Iterator[str]:
     known = _known(files, options.freeze)
     yield from (f"{name} does not exist" for name in options.freeze if full_name(name) not in known)
-    if known and not parse_mounts(text(files, "/proc/mounts"))[0]:
+    if known and not mounted(files):
         yield "units cannot be frozen without cgroup v2"
         return
     yield from (

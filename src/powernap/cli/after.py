@@ -21,9 +21,9 @@ class Followed:
     def __init__(self, connection: client.Connection, wanted: set[str]) -> None:
         self.connection, self.wanted = connection, wanted
 
-    def until(self, last: set[str], patience: float = PATIENCE) -> list[dict[str, Any]]:
+    def until(self, last: set[str]) -> list[dict[str, Any]]:
         """What happened, up to the first entry of a kind in ``last``; what there is when the patience is over."""
-        end, found = time.monotonic() + patience, []
+        end, found = time.monotonic() + PATIENCE, []
         with contextlib.suppress(client.DaemonError):
             while (entry := self.connection.read(end)) is not None:
                 if entry.get("event") in self.wanted:

@@ -41,9 +41,14 @@ def unreachable(path: str, error: OSError, limit: float) -> DaemonError:
             "powernapd is not running", "start it with `systemctl start powernapd`, or see `powernap try`"
         )
     if isinstance(error, BlockingIOError | TimeoutError):  # its queue of connections is full, and stays so
-        return DaemonError(f"powernapd did not answer within {limit:g}s", LOOK)
+        return silent(limit)
     remedy = "use sudo" if isinstance(error, PermissionError) else "is POWERNAP_SOCKET right?"
     return DaemonError(f"powernapd cannot be reached at {path}: {error.strerror or error}", remedy)
+
+
+def silent(limit: float) -> DaemonError:
+    """Somebody is there, and says nothing."""
+    return DaemonError(f"powernapd did not answer within {limit:g}s", LOOK)
 
 
 class Connection:
@@ -77,7 +82,7 @@ class Connection:
         try:
             self.socket.sendall(json.dumps(request).encode() + b"\n")
         except TimeoutError:
-            raise DaemonError(f"powernapd did not answer within {self.limit:g}s", LOOK) from None
+            raise silent(self.limit) from None
         except OSError:
             # It may have said why before it hung up ("too many connections").
             pass
@@ -125,7 +130,7 @@ class Connection:
             self.socket.settimeout(left)
             return self.socket.recv(65536)
         except TimeoutError:
-            raise DaemonError(f"powernapd did not answer within {self.limit:g}s", LOOK) from None
+            raise silent(self.limit) from None
         except OSError:
             return b""
 

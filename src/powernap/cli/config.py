@@ -63,7 +63,10 @@ def _json(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Exit status: 0, or 2 when the configuration or the key is wrong."""
     verbs = {"check": _check, "show": _show, "explain": _explain, "reference": _reference}
-    return verbs[args.verb](args)
+    try:
+        return verbs[args.verb](args)
+    except ConfigErrors as errors:
+        return _refused(errors, json_wanted=args.json)
 
 
 def _load(path: str | None) -> Config:
@@ -72,20 +75,9 @@ def _load(path: str | None) -> Config:
 
 
 def _check(args: argparse.Namespace) -> int:
-    try:
-        config = _load(args.path)
-    except ConfigErrors as errors:
-        return _refused(errors, json_wanted=args.json)
+    config = _load(args.path)
     if args.json:
-        show_json(
-            {
-                "version": 1,
-                "ok": True,
-                "files": list(config.files),
-                "problems": [],
-                "notes": _as_dicts(config.notes),
-            }
-        )
+        _show_findings(files=config.files, notes=config.notes)
         return OK
     for note in config.notes:
         print(f"note: {note}")
@@ -99,10 +91,7 @@ def _check(args: argparse.Namespace) -> int:
 
 
 def _show(args: argparse.Namespace) -> int:
-    try:
-        config = _load(args.path)
-    except ConfigErrors as errors:
-        return _refused(errors, json_wanted=args.json)
+    config = _load(args.path)
     if args.json:
         show_json(show.as_json(config))
     else:
@@ -139,19 +128,26 @@ def _reference(_args: argparse.Namespace) -> int:
 
 def _refused(errors: ConfigErrors, *, json_wanted: bool) -> int:
     if json_wanted:
-        show_json(
-            {
-                "version": 1,
-                "ok": False,
-                "files": [],
-                "problems": _as_dicts(errors.problems),
-                "notes": [],
-            }
-        )
+        _show_findings(problems=errors.problems)
         return WRONG
     count = len(errors.problems)
     print(f"{errors}\n{count} problem{'s' * (count != 1)}: this configuration is refused", file=sys.stderr)
     return WRONG
+
+
+def _show_findings(
+    files: tuple[str, ...] = (), problems: tuple[Problem, ...] = (), notes: tuple[Problem, ...] = ()
+) -> None:
+    """The document of a check."""
+    show_json(
+        {
+            "version": 1,
+            "ok": not problems,
+            "files": list(files),
+            "problems": _as_dicts(problems),
+            "notes": _as_dicts(notes),
+        }
+    )
 
 
 def _as_dicts(problems: tuple[Problem, ...]) -> list[dict[str, Any]]:

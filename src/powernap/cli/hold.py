@@ -14,13 +14,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from powernap.cli import arguments, client
 
 AGAIN = 2.0
 """Seconds between two attempts to take the lease again."""
+KEYBOARD = (signal.SIGINT, signal.SIGQUIT)
 FORWARDED = (signal.SIGTERM, signal.SIGHUP)
 
 
@@ -75,7 +76,7 @@ class Lease:
 
     def take(self) -> None:
         """Raises ``DaemonError``."""
-        left = None if self.until is None else self.until - time.monotonic()
+        left = self._left()
         connection = client.Connection()
         try:
             connection.ask("hold", why=self.why, for_s=left)
@@ -121,13 +122,15 @@ class Lease:
 
 def run_command(command: list[str], lease: Lease) -> int:
     """Run it under the lease, and end as it does: 126 not to be run, 127 not found, 128 + N killed by signal N (bash(1))."""
-    with deaf_to_the_keyboard():
+    # Ctrl-C reaches the command by itself (it is in the same foreground group); what comes of it is the command's to say.
+    with handling(KEYBOARD, lambda *_: None):
         try:
             process = subprocess.Popen(command)
         except OSError as error:
             say(f"{command[0]}: {error.strerror}")
             return 127 if isinstance(error, FileNotFoundError) else 126
-        with forwarding(process):
+        # Who stops us means the command.
+        with handling(FORWARDED, lambda number, _: process.send_signal(number)):
             keep_until_ended(process, lease)
             status = process.wait()
     return status if status >= 0 else 128 - status
@@ -146,22 +149,11 @@ def keep_until_ended(process: subprocess.Popen[bytes], lease: Lease) -> None:
 
 
 @contextlib.contextmanager
-def deaf_to_the_keyboard() -> Iterator[None]:
-    """Ctrl-C reaches the command by itself (it is in the same foreground group); what comes of it is the command's to say."""
-    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGQUIT)}
+def handling(numbers: Iterable[signal.Signals], handler: Callable[[int, object], object]) -> Iterator[None]:
+    """These signals go to this handler, and at the end to whoever had them before."""
+    before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextlib.contextmanager
-def forwarding(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Who stops us means the command."""
-    before = {number: signal.signal(number, lambda got, _: process.send_signal(got)) for number in FORWARDED}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, earlier in before.items():
+            signal.signal(number, earlier)

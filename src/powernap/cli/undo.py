@@ -24,9 +24,9 @@ DONE = {
 WOULD = {"restored": "would put back"}
 
 
-def add(subparsers: Any) -> None:
+def add(subparsers: Any) -> argparse.ArgumentParser:
     """The command and its options."""
-    parser = subparsers.add_parser(
+    parser: argparse.ArgumentParser = subparsers.add_parser(
         "undo", help="put everything back as it was, without the daemon", description=__doc__
     )
     parser.add_argument(
@@ -40,7 +40,7 @@ def add(subparsers: Any) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--ledger", metavar="FILE", help=f"the ledger (default: {DEFAULT} below --root)")
     parser.add_argument("--root", default="/", metavar="DIR", help="the machine's files (default: /)")
-    parser.set_defaults(run=run)
+    return parser
 
 
 def run(args: argparse.Namespace) -> int:

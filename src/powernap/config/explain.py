@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from powernap.config.chapters import Chapter
@@ -106,5 +107,4 @@ def _explanation(chapter: Chapter, option: Declared) -> Explanation:
 
 def as_json(found: list[Explanation]) -> dict[str, Any]:
     """Document for programs."""
-    fields = ("key", "help", "type", "unit", "default", "example", "choices", "section")
-    return {"version": 1, "options": [{name: getattr(item, name) for name in fields} for item in found]}
+    return {"version": 1, "options": [asdict(item) for item in found]}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import field, fields
 from typing import Any
 
 from powernap.config.declared import Declared, declared
 from powernap.config.model import Settings
 from powernap.config.problems import Findings, Place, meant, nearest
-from powernap.config.tree import SECTIONS, Table, Value
+from powernap.config.tree import HEADERS, Table, Value
 from powernap.config.values import WrongValueError, convert
 from powernap.core.value import dataclass
 
@@ -63,11 +63,7 @@ class Form:
         try:
             return convert(value.raw, option)
         except WrongValueError as error:
-            place = (
-                value.items[error.item]
-                if error.item is not None and error.item < len(value.items)
-                else value.place
-            )
+            place = value.place if error.item is None else value.item(error.item)
             name = f'"{option.key}"'
             message = error.message.replace(name, f"{name} in {what}", 1) if what else error.message
             self.findings.wrong(place, key, message, error.remedy)
@@ -78,9 +74,9 @@ class Form:
         remedy = OLD_KEYS.get(key.lower(), "")
         if not remedy and path and key in declared(Settings):
             remedy = f'"{key}" is a setting of the whole machine: move it above the first section'
-        near = nearest(key, ["stage", *SECTIONS])
+        near = nearest(key, HEADERS)
         if not remedy and not path and near and not nearest(key, options):
-            remedy = "write [[stage]] sections" if near == "stage" else f"write [{near}.NAME] sections"
+            remedy = f"write {HEADERS[near]} sections"
         message = f'unknown key "{key}"' + (f" in {what}" if what else "")
         self.findings.wrong(
             value.place, f"{path}.{key}" if path else key, message, remedy or meant(key, options)
@@ -88,9 +84,9 @@ class Form:
 
     def build(self, options: type[Any], values: Mapping[str, Any], place: Place, what: str, path: str) -> Any:
         """An instance of an options class; what its ``__post_init__`` refuses is a problem of the section."""
-        fields = {option.field for option in declared(options).values()}
+        names = {each.name for each in fields(options) if each.init}
         try:
-            return options(**{name: value for name, value in values.items() if name in fields})
+            return options(**{name: value for name, value in values.items() if name in names})
         except Exception as error:
             message, _, remedy = str(error).partition("; ")
             self.findings.missing(place, path, f"{what}: {message or type(error).__name__}", remedy)

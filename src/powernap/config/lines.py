@@ -132,9 +132,10 @@ class _Scan:
         return path, at + 1 + many
 
     def open(self, path: Path, at: int) -> None:
-        first = self.opened.setdefault(path, self.position(at))
-        if first != self.position(at):
-            self.places.repeats.append(Repeat(path, first, self.position(at)))
+        here = self.position(at)
+        first = self.opened.setdefault(path, here)
+        if first != here:
+            self.places.repeats.append(Repeat(path, first, here))
 
     def key(self, at: int) -> tuple[list[str], int]:
         """A dotted key, and the position behind it and the space that follows."""
@@ -155,8 +156,7 @@ class _Scan:
         path = table
         for key in keys:
             path = (*path, key)
-            if len(path) <= DEEPEST:
-                self.note(path, start)
+            self.note(path, start)
         self.open(path, start)
         if statement:
             self.places.begun = (path, self.position(start))

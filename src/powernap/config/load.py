@@ -34,7 +34,8 @@ def build(
     """The configuration of (file, text) pairs; pure but for the types that it loads."""
     form = Form(findings or Findings())
     tree = grow(sources, form.findings)
-    settings = form.fill(tree.settings, declared(Settings), "", "")
+    filled = form.fill(tree.settings, declared(Settings), "", "")
+    settings = None if filled is None else Settings(**filled)
     rungs = ladder(form, tree.stages)
     stages = tuple(rung.stage for rung in rungs)
     watching, off = sections.monitors(form, tree.sections["monitor"], monitors)
@@ -42,11 +43,11 @@ def build(
     acting = sections.actions(form, tree.sections["action"], named_actions(tree.stages), actions)
     files = tuple(file for file, _ in sources)
     if settings is not None:
-        _check_sense(form, tree, Settings(**settings), rungs, watching)
+        _check_sense(form, tree, settings, rungs, watching)
     if form.findings.problems or settings is None:
         raise ConfigErrors(_in_order(form.findings, files))
     return Config(
-        Settings(**settings),
+        settings,
         stages,
         watching,
         ruling,

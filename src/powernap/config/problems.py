@@ -14,7 +14,6 @@ class Place:
 
     file: str
     line: int = 0
-    column: int = 0
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}" if self.line else self.file
@@ -36,7 +35,7 @@ class Problem:
     remedy: str = ""
 
     def __str__(self) -> str:
-        where = f"{self.file}:{self.line}" if self.line else self.file
+        where = Place(self.file, self.line)
         return f"{where}: {self.message}; {self.remedy}" if self.remedy else f"{where}: {self.message}"
 
 

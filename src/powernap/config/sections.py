@@ -21,8 +21,9 @@ def monitors(
 ) -> tuple[dict[str, MonitorConfig], dict[str, Place]]:
     """The enabled monitors, and where the others stand (those that are off)."""
     found, off = {}, {}
+    shared = declared(Watching)
     for name, table in tables.items():
-        filled = _typed(form, name, table, kinds, Watching)
+        filled = _typed(form, name, table, kinds, shared)
         if filled is None:
             continue
         kind, options, values = filled
@@ -39,8 +40,9 @@ def actions(
 ) -> dict[str, ActionConfig]:
     """The configured actions, and those that a stage names without a section (``named``: with their places)."""
     found = {}
+    shared = declared(Acting)
     for name, table in tables.items():
-        filled = _typed(form, name, table, kinds, Acting)
+        filled = _typed(form, name, table, kinds, shared)
         if filled is not None:
             found[name] = ActionConfig(name, filled[0], filled[1])
         if name not in named:
@@ -68,19 +70,19 @@ def named_action(
         remedy = f'did you mean "{near}"?' if near else error.remedy
         form.findings.missing(place, "stage", f'no action is called "{name}"', remedy)
         return None
-    path = f"action.{name}"
-    needed = [option for option in declared(module.Options).values() if option.required]
+    what, path, options = f'action "{name}"', f"action.{name}", declared(module.Options)
+    needed = [option for option in options.values() if option.required]
     if needed:
         form.findings.missing(
             place,
             path,
-            f'the action "{name}" needs "{needed[0].key}"',
+            f'the {what} needs "{needed[0].key}"',
             f"add a section [{path}] with {needed[0].key} = {needed[0].sample}",
         )
         return None
-    filled = form.fill(Table(place), declared(module.Options), f'action "{name}"', path)
-    options = None if filled is None else form.build(module.Options, filled, place, f'action "{name}"', path)
-    return None if options is None else ActionConfig(name, name, options)
+    filled = form.fill(Table(place), options, what, path)
+    built = None if filled is None else form.build(module.Options, filled, place, what, path)
+    return None if built is None else ActionConfig(name, name, built)
 
 
 def rules(
@@ -125,7 +127,7 @@ def _members(
 ) -> None:
     value = table.values[key]
     for number, member in enumerate(members):
-        place = value.items[number] if number < len(value.items) else value.place
+        place = value.item(number)
         if member in off:
             form.findings.wrong(
                 place,
@@ -160,32 +162,31 @@ def _check_name(form: Form, name: str, place: Place, noun: str) -> None:
 
 
 def _typed(
-    form: Form, name: str, table: Table, kinds: Kinds, shared: type[Any]
+    form: Form, name: str, table: Table, kinds: Kinds, shared: dict[str, Declared]
 ) -> tuple[str, Any, dict[str, Any]] | None:
     """Type, options and all values of a monitor or an action."""
     noun, path = kinds.noun, f"{kinds.noun}.{name}"
     _check_name(form, name, table.place, noun)
-    kind = _kind(form, name, table, kinds, declared(shared)["type"])
-    if kind is None:
+    kind_and_module = _kind(form, name, table, kinds, shared["type"])
+    if kind_and_module is None:
         return None
-    module = kinds.module(kind)
+    kind, module = kind_and_module
     what = f'{noun} "{name}"' + (f" (type {kind})" if kind != name else "")
-    filled = form.fill(table, declared(module.Options) | declared(shared), what, path)
+    filled = form.fill(table, declared(module.Options) | shared, what, path)
     if filled is None:
         return None
     options = form.build(module.Options, filled, table.place, what, path)
     return None if options is None else (kind, options, filled)
 
 
-def _kind(form: Form, name: str, table: Table, kinds: Kinds, option: Declared) -> str | None:
-    """The type that a section says or its name implies, if there is such a type."""
+def _kind(form: Form, name: str, table: Table, kinds: Kinds, option: Declared) -> tuple[str, Any] | None:
+    """The type that a section says or its name implies, and its module, if there is such a type."""
     value = table.values.get("type")
     noun, place = kinds.noun, value.place if value else table.place
     path = f"{noun}.{name}.type"
     try:
         kind = str(convert(value.raw, option)) if value else name
-        kinds.module(kind)
-        return kind
+        return kind, kinds.module(kind)
     except WrongValueError as error:
         form.findings.wrong(place, path, f'{error.message}, in {noun} "{name}"', error.remedy)
     except KindError as error:

@@ -30,7 +30,7 @@ class Rung:
     def item(self, key: str, number: int) -> Place:
         """Where an item of one of its lists stands."""
         value = self.table.values.get(key)
-        return value.items[number] if value and number < len(value.items) else self.place(key)
+        return value.item(number) if value else self.table.place
 
 
 def ladder(form: Form, tables: dict[str, StageTable]) -> list[Rung]:
@@ -127,12 +127,12 @@ def _check_repeats(form: Form, rungs: list[Rung]) -> None:
         for number, name in enumerate(rung.stage.actions):
             earlier = seen.setdefault(name, rung)
             if earlier is not rung or name in rung.stage.actions[:number]:
-                where = f'in stage "{earlier.stage.name}"' if earlier is not rung else "twice in this stage"
-                message = (
-                    f'the action "{name}" is already taken {where}'
-                    if earlier is not rung
-                    else f'the action "{name}" is {where}'
+                where = (
+                    "twice in this stage"
+                    if earlier is rung
+                    else f'already taken in stage "{earlier.stage.name}"'
                 )
+                message = f'the action "{name}" is {where}'
                 form.findings.wrong(
                     rung.item("actions", number),
                     f"stage.{rung.stage.name}.actions",
@@ -149,7 +149,7 @@ def named_actions(tables: dict[str, StageTable]) -> dict[str, Place]:
         if value is None or (enabled and enabled.raw is False):
             continue
         names = value.raw if isinstance(value.raw, list) else [value.raw]
-        for name, place in zip(names, value.items or (value.place,), strict=False):
+        for number, name in enumerate(names):
             if isinstance(name, str) and name:
-                found.setdefault(name, place)
+                found.setdefault(name, value.item(number))
     return found

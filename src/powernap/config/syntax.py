@@ -25,21 +25,21 @@ CURLY = re.compile("[\u201c\u201d\u201e\u2018\u2019\u00ab\u00bb]")
 
 @dataclass
 class Parsed:
-    """What could be read of a file; :attr:`torn` when not all of it could."""
+    """What could be read of a file."""
 
     data: dict[str, Any] = field(default_factory=dict)
     places: Places = field(default_factory=Places)
-    torn: bool = False
 
 
 def parse(text: str, file: str, findings: Findings) -> Parsed:
-    """All that is readable of a document; each fault of syntax is a problem."""
+    """All that is readable of a document; each fault of syntax is a problem, and leaves the findings torn."""
     text = text.replace("\r\n", "\n")
     told: set[int] = set()
     while True:
         try:
-            return Parsed(tomllib.loads(text), locate(text), torn=bool(told))
+            return Parsed(tomllib.loads(text), locate(text))
         except (ValueError, RecursionError) as error:
+            findings.torn = True
             places, line = locate(text), _line(error, text)
             fault = _describe(error, text, places, line)
             if fault.line not in told:
@@ -47,7 +47,7 @@ def parse(text: str, file: str, findings: Findings) -> Parsed:
                 told.add(fault.line)
             shorter = _without(text, places, line)
             if shorter == text or len(told) >= MOST:
-                return Parsed(torn=True)
+                return Parsed()
             text = shorter
 
 
@@ -199,18 +199,18 @@ def _trailing(key: str, value: str) -> tuple[str, str]:
     )
 
 
-def _no_equals(key: str, _value: str) -> tuple[str, str]:
+def _no_equals(key: str, given: str) -> tuple[str, str]:
     word = key.partition("#")[0].strip()
     name, colon, value = word.partition(":")
     if colon and name:
         return f'":" where "=" belongs: {_short(word)}', f"write {name.strip()} = {_quoted(value.strip())}"
-    if "=" not in _value and re.fullmatch(r"[\w-]+ .+", word) and not _value:
+    if not given and re.fullmatch(r"[\w-]+ .+", word):
         name, _, value = word.partition(" ")
         return f'"{_short(word)}" has no "="', f'write {name} = "{value.strip()}"'
     if " " in word:
         return (
             f'"{_short(word)}" is not a key: keys have no spaces',
-            f"write {word.replace(' ', '_')} = {_value or '...'}",
+            f"write {word.replace(' ', '_')} = {given or '...'}",
         )
     return f'"{_short(word)}" has no value', f'write {word} = "..."'
 

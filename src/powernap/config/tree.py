@@ -14,6 +14,8 @@ from powernap.config.syntax import parse
 from powernap.core.value import dataclass
 
 SECTIONS = ("monitor", "rule", "action")
+HEADERS = {**{name: f"[{name}.NAME]" for name in SECTIONS}, "stage": "[[stage]]"}
+"""How each section of the outline begins."""
 OLD = {
     "powernap": "this is a PowerNap 2.x section: settings stand before the first section now, and its ACTION_METHOD and "
     "ABSENT_SECONDS are sleep and after of a [[stage]]",
@@ -37,6 +39,10 @@ class Value:
     raw: Any
     place: Place
     items: tuple[Place, ...] = ()
+
+    def item(self, number: int) -> Place:
+        """Where an item stands; a single value, which counts as a list of one, stands for its item."""
+        return self.items[number] if number < len(self.items) else self.place
 
 
 @dataclass
@@ -69,7 +75,6 @@ def grow(sources: list[tuple[str, str]], findings: Findings) -> Tree:
     tree = Tree(Table(Place(sources[0][0] if sources else "")))
     for rank, (file, text) in enumerate(sources):
         parsed = parse(text, file, findings)
-        findings.torn = findings.torn or parsed.torn
         _Layer(file, rank, parsed.places, findings).lay(tree, parsed.data)
     return tree
 
@@ -88,7 +93,7 @@ class _Layer:
         for length in range(len(path), 0, -1):
             position = self.places.keys.get(path[:length])
             if position:
-                return Place(self.file, position.line, position.column)
+                return Place(self.file, position.line)
         return Place(self.file)
 
     def value(self, raw: Any, *path: str | int) -> Value:
@@ -110,10 +115,9 @@ class _Layer:
 
     def unknown_section(self, key: str) -> None:
         """``[monitors.ssh]``, or a section of PowerNap 2.x."""
-        near = nearest(key, ["stage", *SECTIONS])
-        forms = {name: f"[{name}.NAME]" for name in SECTIONS} | {"stage": "[[stage]]"}
+        near = nearest(key, HEADERS)
         remedy = OLD.get(key.lower()) or (
-            f"write {forms[near]}" if near else f"the sections are {', '.join(forms.values())}"
+            f"write {HEADERS[near]}" if near else f"the sections are {', '.join(HEADERS.values())}"
         )
         self.findings.wrong(self.place(key), key, f"unknown section [{key}]", remedy)
 

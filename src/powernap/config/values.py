@@ -11,6 +11,7 @@ from typing import Any
 
 from powernap.config.declared import Declared
 from powernap.config.problems import meant
+from powernap.config.syntax import WORDS
 from powernap.core import units
 
 CENTURY = (
@@ -30,6 +31,7 @@ TOML_WORDS = {
     list: "a list",
     dict: "a table",
 }
+TRUTHS = {**WORDS, "1": "true", "0": "false"}
 
 
 class WrongValueError(Exception):
@@ -168,8 +170,8 @@ def _as_wanted(raw: Any, option: Declared) -> str:
         return f'write "{raw}" in quotes'
     if isinstance(raw, str):
         word = raw.strip().lower()
-        if bool in option.kinds and word in {"true", "yes", "on", "1", "y", "false", "no", "off", "0", "n"}:
-            return f"write {option.key} = {'true' if word in {'true', 'yes', 'on', '1', 'y'} else 'false'}"
+        if bool in option.kinds and word in TRUTHS:
+            return f"write {option.key} = {TRUTHS[word]}"
         if re.fullmatch(r"\d{1,15}", word) and {int, float} & set(option.kinds):
             return f"write {option.key} = {int(word)} without quotes"
     if isinstance(raw, list) and len(raw) == 1 and type(raw[0]) in option.kinds:

@@ -35,13 +35,12 @@ def due_at(state: State, target: int, idle_since: float) -> float | None:
     return due
 
 
-def permitted(state: State, depth: int, now: float) -> bool:
-    """Nobody uses the machine, and has not for long enough for this stage."""
+def permitted(state: State, depth: int, judged: Verdict, by: float) -> bool:
+    """Nobody uses the machine, and by this instant has not for long enough for this stage."""
     if depth < 0:
         return True
-    judged = verdict(state, now)
     due = due_at(state, depth, judged.idle_since)
-    return not judged.blockers and due is not None and due <= now
+    return not judged.blockers and due is not None and due <= by
 
 
 def look_at(state: State, judged: Verdict) -> float | None:

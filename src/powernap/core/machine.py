@@ -54,7 +54,7 @@ from powernap.core.reading import Reading
 from powernap.core.value import dataclass
 from powernap.core.verdict import Blocker, Evidence, Lease, Verdict
 
-__all__ = ["TABLE", "Phase", "State", "Step", "Trigger", "due_at", "permitted", "start", "step", "verdict"]
+__all__ = ["TABLE", "Phase", "State", "Step", "Trigger", "due_at", "start", "step", "verdict"]
 
 RESTORE_RETRIES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 """Seconds after which a failing restore is tried again; the last one for as long as it fails."""
@@ -198,8 +198,8 @@ def step(state: State, event: Event) -> Step:
     """What follows from an event."""
     now = event.at
     state, commands = HANDLERS[type(event)](state, event)
-    state, more = _settle(state, now)
     judged = verdict(state, now)
+    state, more = _settle(state, judged, now)
     state, refused = _drop_ask(state, judged)
     state, baseline = _baseline(state, judged)
     commands += [*more, *refused, *baseline]
@@ -240,17 +240,18 @@ def _look(state: State, now: float) -> Step:
     return state, [Look(state.serial)]
 
 
-def _leave(state: State, now: float) -> Step:
+def _leave(state: State, judged: Verdict) -> Step:
     """Put everything back, now; what caused it goes into the history."""
-    depth = state.depth
-    tell = Tell("activity", _stage(state, depth).name, blockers=_causes(state, verdict(state, now)))
+    tell = Tell("activity", _stage(state, state.depth).name, blockers=_causes(state, judged))
     state, commands = _put_back(state)
     return state, [*commands, tell]
 
 
 def _put_back(state: State) -> Step:
     """Put everything back; the restoring itself waits for nothing."""
-    cancel: list[Command] = [CancelSleep(state.serial)] if state.phase is Phase.SLEEPING else []
+    # Once the machine is back from the sleep, there is nothing left to cancel.
+    to_cancel = state.phase is Phase.SLEEPING and state.asleep != 0
+    cancel: list[Command] = [CancelSleep(state.serial)] if to_cancel else []
     depth = state.depth
     state, unwarned = _unwarn(state)
     state = _go(
@@ -273,20 +274,14 @@ def _causes(state: State, judged: Verdict) -> tuple[Blocker, ...]:
     return tuple(Blocker("monitor", r.monitor, r.reason, r.last, who=r.who) for r in latest)
 
 
-def _settle(state: State, now: float) -> Step:
+def _settle(state: State, judged: Verdict, now: float) -> Step:
     """Leave a stage that is no longer permitted; take back a warning that no longer holds, also during the look after it."""
     inside = state.phase in (Phase.CHECKING, Phase.WARNING, Phase.ENTERING, Phase.NAPPING, Phase.SLEEPING)
-    if inside and not permitted(state, state.depth, now):
-        return _leave(state, now)
-    if state.announced is not None and not _still_announced(state, now):
+    if inside and not permitted(state, state.depth, judged, now):
+        return _leave(state, judged)
+    if state.announced is not None and not permitted(state, state.target, judged, state.announced):
         return _back(state)
     return state, []
-
-
-def _still_announced(state: State, now: float) -> bool:
-    judged = verdict(state, now)
-    due = due_at(state, state.target, judged.idle_since)
-    return not judged.blockers and due is not None and state.announced is not None and due <= state.announced
 
 
 def _unwarn(state: State) -> Step:
@@ -462,9 +457,7 @@ def _resumed(state: State, event: Resumed) -> Step:
 
 def _after_sleep(state: State) -> Step:
     if state.depth >= 0 or state.phase is Phase.LEAVING:
-        state, commands = _put_back(state)
-        # Asleep is over: there is nothing left to cancel.
-        return state, [command for command in commands if not isinstance(command, CancelSleep)]
+        return _put_back(state)
     if state.looping and state.phase is not Phase.HALTED:
         state, unwarned = _unwarn(state)
         return _go(state, Trigger.LOOP), unwarned

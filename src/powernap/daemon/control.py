@@ -101,7 +101,7 @@ class Client(asyncio.Protocol):
         if self.gone or self.full or self.turn is not None:
             return
         end = self.buffer.find(b"\n")
-        if max(end, len(self.buffer) if end < 0 else 0) > REQUEST_MAX:
+        if (end if end >= 0 else len(self.buffer)) > REQUEST_MAX:
             self.send({"ok": False, "error": f"a request is longer than {REQUEST_MAX} bytes", "code": 2})
             self.close()
         elif end >= 0:

@@ -18,6 +18,7 @@ from powernap.actions import find
 from powernap.config.model import ActionConfig
 from powernap.core.events import Failure
 from powernap.core.value import dataclass
+from powernap.daemon.aside import aside
 from powernap.host.conflicts import conflicts
 from powernap.host.host import Host
 from powernap.host.ledger import ApplyError, Ledger, Performed, StoppedError
@@ -189,33 +190,23 @@ class Hands:
     async def _in_thread(self, name: str, work: Callable[[threading.Event], Any]) -> Any:
         """The work's result. ``TimeoutError`` after the limit: it is asked to stop, and is ``busy`` until it has.
 
-        No pool: its workers could all hang. A daemon thread: the process ends without waiting for it, and the ledger knows the rest.
+        The process ends without waiting for it, and the ledger knows the rest.
         """
-        loop, this, outcome = asyncio.get_running_loop(), Work(), list[Any]()
+        this = Work()
 
-        def ended() -> None:
+        def ended(_outcome: asyncio.Future[Any]) -> None:
             self.busy.pop(name, None)
             this.done.set()
 
-        def run() -> None:
-            try:
-                outcome.append(work(this.stop))
-            except BaseException as error:
-                outcome.append(error)
-            # a loop that was closed meanwhile has nobody left to tell
-            with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(ended)
-
-        threading.Thread(target=run, name=f"powernap-{name}", daemon=True).start()
+        outcome = aside(lambda: work(this.stop), name)
+        outcome.add_done_callback(ended)
         self.busy[name] = this
         try:
             await asyncio.wait_for(this.done.wait(), self.limit)
         except TimeoutError:
             this.stop.set()
             raise TimeoutError(f"took longer than {self.limit:g}s") from None
-        if isinstance(outcome[0], BaseException):
-            raise outcome[0]
-        return outcome[0]
+        return outcome.result()
 
     # ------------------------------------------------------------ for status
 

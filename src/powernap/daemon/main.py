@@ -243,13 +243,13 @@ def say_start(node: Node, left: list[str], failed: tuple[ev.Failure, ...], kept:
     node.leftovers(failed)
 
 
-def signals(node: Node, done: asyncio.Event, paths: list[str]) -> dict[int, Callable[[], None]]:
+def signals(node: Node, done: asyncio.Event, paths: list[str]) -> dict[int, Callable[[], object]]:
     """TERM and INT stop; HUP loads the configuration again; USR1 and USR2 nap and wake, as PowerNap 2.x's did."""
     now = node.host.clock.boottime
     return {
         signal.SIGTERM: done.set,
         signal.SIGINT: done.set,
-        signal.SIGHUP: lambda: (reload(node, paths), None)[1],
+        signal.SIGHUP: lambda: reload(node, paths),
         signal.SIGUSR1: lambda: node.feed(ev.NapAsked(now(), "SIGUSR1")),
         signal.SIGUSR2: lambda: node.feed(ev.WakeAsked(now(), "SIGUSR2")),
     }
@@ -270,7 +270,3 @@ def reload(node: Node, paths: list[str]) -> list[str]:
     node.reload(config)
     notify("READY=1")
     return []
-
-
-if __name__ == "__main__":
-    sys.exit(main())

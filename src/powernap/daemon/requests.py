@@ -44,7 +44,7 @@ class Requests:
         acting, serve = known
         if acting and (client.peer is None or not client.peer.may_act):
             raise RefusedError(
-                f"user {client.peer.name if client.peer else '?'} may not {op}",
+                f"user {who(client)} may not {op}",
                 "use sudo, or join the group powernap",
                 code=3,
             )

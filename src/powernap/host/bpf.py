@@ -13,11 +13,11 @@ import errno
 import mmap
 import os
 import struct
-import sys
 from collections.abc import Iterator
 
 from powernap.host.availability import UnavailableError, unavailable
 from powernap.host.bpf_code import Line, assemble
+from powernap.host.libc import checked, libc, syscall_number
 
 HASH, ARRAY, RINGBUF = 1, 2, 27
 """Kinds of map."""
@@ -27,14 +27,7 @@ MMAPABLE = 0x400
 """Map flag: an array that user space may map into its memory (5.5)."""
 SO_ATTACH_BPF = 50
 
-MAP_CREATE, MAP_LOOKUP_ELEM, MAP_UPDATE_ELEM, MAP_DELETE_ELEM, PROG_LOAD, RAW_TRACEPOINT_OPEN = (
-    0,
-    1,
-    2,
-    3,
-    5,
-    17,
-)
+MAP_CREATE, MAP_UPDATE_ELEM, PROG_LOAD, RAW_TRACEPOINT_OPEN = 0, 2, 5, 17
 SYSCALLS = {
     "x86_64": 321, "aarch64": 280, "riscv64": 280, "loongarch64": 280, "ppc64le": 361, "ppc64": 361, "s390x": 351,
     "i386": 357, "i686": 357, "armv6l": 386, "armv7l": 386, "armv8l": 386,
@@ -46,26 +39,10 @@ KERNEL = "needs a kernel from 5.8 on with CONFIG_BPF_SYSCALL=y"
 LOG_SIZE = 65536
 
 
-def syscall_number(machine: str, bits: int) -> int:
-    """The number of bpf(2) for ``os.uname().machine`` and the word size of this interpreter."""
-    if machine == "x86_64" and bits == 32:
-        machine = "i686"
-    if machine not in SYSCALLS:
-        raise UnavailableError(
-            unavailable(f"bpf(2) is not known on {machine}", "report this machine to the PowerNap project")
-        )
-    return SYSCALLS[machine]
-
-
 def bpf(command: int, attributes: bytes) -> int:
     """Ask the kernel, once (bpf(2)); ``OSError`` as it answers."""
-    number = syscall_number(os.uname().machine, 64 if sys.maxsize > 2**32 else 32)
     buffer = ctypes.create_string_buffer(attributes, len(attributes))
-    answer: int = ctypes.CDLL(None, use_errno=True).syscall(number, command, buffer, len(attributes))
-    if answer < 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))
-    return answer
+    return checked(libc.syscall(syscall_number("bpf", SYSCALLS), command, buffer, len(attributes)))
 
 
 def refusal(what: str, error: OSError, log: str = "") -> UnavailableError:
@@ -87,40 +64,11 @@ def map_create(kind: int, key_size: int, value_size: int, entries: int, *, flags
         raise refusal("map", error) from error
 
 
-def element(
-    map_fd: int, key: ctypes.Array[ctypes.c_char], value: ctypes.Array[ctypes.c_char] | None
-) -> bytes:
-    """The attributes of an operation on one element."""
-    address = ctypes.addressof(value) if value is not None else 0
-    return struct.pack("=IIQQQ", map_fd, 0, ctypes.addressof(key), address, 0).ljust(72, b"\0")
-
-
 def map_update(map_fd: int, key: bytes, value: bytes) -> None:
     """Set or replace an element; ``OSError`` E2BIG when the map is full."""
     held = ctypes.create_string_buffer(key, len(key)), ctypes.create_string_buffer(value, len(value))
-    bpf(MAP_UPDATE_ELEM, element(map_fd, *held))
-
-
-def map_lookup(map_fd: int, key: bytes, value_size: int) -> bytes | None:
-    """An element's value, ``None`` when there is none."""
-    held = ctypes.create_string_buffer(key, len(key)), ctypes.create_string_buffer(value_size)
-    try:
-        bpf(MAP_LOOKUP_ELEM, element(map_fd, *held))
-    except OSError as error:
-        if error.errno == errno.ENOENT:
-            return None
-        raise
-    return held[1].raw
-
-
-def map_delete(map_fd: int, key: bytes) -> None:
-    """Take an element away; none there is no error."""
-    held = ctypes.create_string_buffer(key, len(key))
-    try:
-        bpf(MAP_DELETE_ELEM, element(map_fd, held, None))
-    except OSError as error:
-        if error.errno != errno.ENOENT:
-            raise
+    places = [ctypes.addressof(buffer) for buffer in held]
+    bpf(MAP_UPDATE_ELEM, struct.pack("=IIQQQ", map_fd, 0, *places, 0).ljust(72, b"\0"))
 
 
 def program_load(kind: int, lines: list[Line], *, license: str = "Apache-2.0") -> int:  # noqa: A002 - the kernel's word

@@ -19,7 +19,6 @@ R0, R1, R2, R3, R4, R5, R6, R7, R8, R9, R10 = range(11)
 
 # Helpers by number (include/uapi/linux/bpf.h); each program type allows some of them only.
 MAP_LOOKUP = 1
-KTIME_GET_NS = 5
 GET_CURRENT_PID_TGID = 14
 GET_CURRENT_COMM = 16
 GET_CURRENT_CGROUP_ID = 80
@@ -140,11 +139,6 @@ def jump_if_same(dst: int, src: int, to: str) -> Instruction:
 def jump_if_other(dst: int, src: int, to: str) -> Instruction:
     """``if dst != src goto to``, registers."""
     return Instruction(0x5D, dst, src, to=to)
-
-
-def jump_if_any(dst: int, bits: int, to: str) -> Instruction:
-    """``if dst & bits goto to``."""
-    return Instruction(0x45, dst, imm=bits, to=to)
 
 
 def big_endian(value: int) -> int:

@@ -6,13 +6,15 @@ action heeds is its own list, and an admin may pass over any of them by name.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from powernap.core.value import dataclass
-from powernap.host import cpusets
-from powernap.host.cpus import parse_cpulist, topology
+from powernap.host import cpusets, roll
+from powernap.host.availability import Availability, available, unavailable
+from powernap.host.cpus import CPU, parse_cpulist, read_cpulist
 from powernap.host.files import matching, text
 
 if TYPE_CHECKING:
@@ -48,6 +50,14 @@ def standing(files: Files, guards: Iterable[Guard], despite: Iterable[str] = ())
     return [(guard, found) for guard in heeded if (found := guard.finds(files))]
 
 
+def permission(files: Files, guards: Iterable[Guard], despite: Iterable[str] = ()) -> Availability:
+    """What an action answers by its guards: the first that stands forbids it."""
+    for guard, found in standing(files, guards, despite):
+        remedy = "" if guard.name == "one-cpu" else f'despite = ["{guard.name}"] passes over this'
+        return unavailable(f"{found}: {guard.reason}", remedy)
+    return available("no guard forbids it")
+
+
 def boot_isolation(files: Files) -> str:
     """Processors that the kernel's command line sets apart (Documentation/admin-guide/kernel-parameters.txt)."""
     words = re.findall(r"(?:^|\s)((?:isolcpus|nohz_full|rcu_nocbs)=\S+)", text(files, "/proc/cmdline"))
@@ -62,7 +72,7 @@ def realtime(files: Files) -> str:
 
 def explicit_cpusets(files: Files) -> str:
     """Cgroups that were given processors by hand."""
-    mount = cpusets.tree(files).mount
+    mount = cpusets.mounted(files)
     return ", ".join(sorted(cpusets.placed(files, mount))[:3]) if mount else ""
 
 
@@ -80,14 +90,13 @@ def pinned_guests(files: Files) -> str:
 
 def single(files: Files) -> str:
     """A machine with nothing to save."""
-    online = topology(files).online
+    online = read_cpulist(files, f"{CPU}/online")
     return f"{len(online)} processor online" if len(online) < 2 else ""
 
 
 def guests(files: Files) -> str:
     """Virtual machines that run under KVM here, by the names of their threads."""
-    names = (text(files, f"/proc/{pid}/comm") for pid in files.names("/proc") if pid.isdigit())
-    return next((name for name in names if GUEST.fullmatch(name)), "")
+    return next((name for name in map(os.fsdecode, roll.call(files)) if GUEST.fullmatch(name)), "")
 
 
 def deadline_tasks(files: Files) -> str:

@@ -47,6 +47,11 @@ def tree(files: Files) -> Tree:
     return Tree(mount, "", frozenset(text(files, f"{mount}/cgroup.subtree_control").split()))
 
 
+def mounted(files: Files) -> str:
+    """Where the unified hierarchy is mounted; empty when it is not."""
+    return parse_mounts(text(files, "/proc/mounts"))[0]
+
+
 def parse_mounts(text: str) -> tuple[str, bool]:
     """Where cgroup v2 is mounted first (or ""), and whether a version 1 hierarchy holds cpuset (proc_pid_mounts(5))."""
     mount, bound = "", False

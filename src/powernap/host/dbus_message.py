@@ -12,7 +12,7 @@ from typing import Any
 from powernap.core.value import dataclass
 
 CALL, REPLY, ERROR, SIGNAL = 1, 2, 3, 4
-NO_REPLY_EXPECTED, NO_AUTO_START = 1, 2
+NO_AUTO_START = 2
 PATH, INTERFACE, MEMBER, ERROR_NAME, REPLY_SERIAL, DESTINATION, SENDER, SIGNATURE, UNIX_FDS = range(1, 10)
 
 FIXED = {"y": "B", "b": "I", "n": "h", "q": "H", "i": "i", "u": "I", "x": "q", "t": "Q", "d": "d", "h": "I"}

@@ -7,15 +7,15 @@ Every exec of the machine wakes us, so there is a budget (host/exec_budget.py); 
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Callable
 
-from powernap.host.clock import Clock
 from powernap.host.ears import Ears
 from powernap.host.exec_budget import BATCH, BATCH_TIME, EACH, PAUSE_TIME, PAUSED, TRIAL_TIME, Budget
 from powernap.host.exec_events import Starts
+from powernap.host.files import Files
 from powernap.host.host import Host
 from powernap.host.proc_connector import EXEC, open_connector, parse_event, pass_execs, pass_nothing
+from powernap.host.roll import NAME, read_head
 
 RESCAN_TIME = 0.5
 """Seconds between two rescans after an overrun at least: a scan of 2,000 processes takes 17 ms."""
@@ -30,7 +30,7 @@ TEXTS = {
 
 def open_source(host: Host, ears: Ears, told: Callable[[bytes, int], None]) -> ExecConnector:
     """Open it; ``UnavailableError`` when it does not work here."""
-    return ExecConnector(ears, told, host.clock)
+    return ExecConnector(host, ears, told)
 
 
 class ExecConnector:
@@ -38,12 +38,12 @@ class ExecConnector:
 
     events = True
 
-    def __init__(self, ears: Ears, told: Callable[[bytes, int], None], clock: Clock) -> None:
-        self.ears, self.told, self.clock = ears, told, clock
+    def __init__(self, host: Host, ears: Ears, told: Callable[[bytes, int], None]) -> None:
+        self.files, self.clock, self.ears, self.told = host.files, host.clock, ears, told
         self.known: dict[bytes, Starts] = {}
         self.armed: set[bytes] = set()
         self.buffer = bytearray(256)
-        self.budget = Budget(clock.boottime())
+        self.budget = Budget(self.clock.boottime())
         self.rescanned = float("-inf")
         self.rescan_due = self.closed = False
         self.link = open_connector()
@@ -118,7 +118,7 @@ class ExecConnector:
 
     def look_up(self, pid: int) -> None:
         """One program was started: is it one of ours?"""
-        name = read_name(pid)
+        name = read_name(self.files, pid)
         if name not in self.known:
             return
         self.known[name] = Starts(self.clock.boottime(), self.known[name].count + 1)
@@ -164,15 +164,9 @@ def forget(_pid: int) -> None:
     """An event that nobody looks at."""
 
 
-def read_name(pid: int) -> bytes:
+def read_name(files: Files, pid: int) -> bytes:
     """The name of a process, empty when it is gone (proc(5), /proc/PID/comm)."""
     try:
-        fd = os.open(f"/proc/{pid}/comm", os.O_RDONLY | os.O_CLOEXEC)
+        return read_head(files, f"/proc/{pid}/comm", NAME)[:-1]
     except OSError:
         return b""
-    try:
-        return os.read(fd, 64).removesuffix(b"\n")
-    except OSError:
-        return b""
-    finally:
-        os.close(fd)

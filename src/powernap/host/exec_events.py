@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from powernap.core.value import dataclass
-from powernap.host.availability import Availability, UnavailableError
+from powernap.host.availability import Availability, UnavailableError, unavailable
 from powernap.host.host import Host
 
 NAME_BYTES = 15
@@ -184,11 +184,7 @@ def open_source(
     if source == "scan" or not host.live or host.ears is None:
         return Scan(refused)
     if not in_first_pid_namespace():
-        raise UnavailableError(
-            Availability(
-                usable=False, detail="this is a container", remedy="run powernapd on the machine itself"
-            )
-        )
+        raise UnavailableError(unavailable("this is a container", "run powernapd on the machine itself"))
     module: Any = importlib.import_module(f"powernap.host.exec_{source.replace('-', '_')}")
     opened: ExecSource = module.open_source(host, host.ears, told)
     return opened

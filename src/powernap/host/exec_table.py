@@ -61,19 +61,14 @@ class ExecTable:
     def __init__(self) -> None:
         self.slots: dict[bytes, int] = {}
         self.awaited: dict[int, tuple[bytes, int]] = {}
-        self.names_fd = bpf.map_create(bpf.HASH, NAME_SIZE, 4, SLOTS)
-        try:
+        with ExitStack() as opened:
+            self.names_fd = bpf.map_create(bpf.HASH, NAME_SIZE, 4, SLOTS)
+            opened.callback(os.close, self.names_fd)
             self.states_fd = bpf.map_create(bpf.ARRAY, 4, STATE.size, SLOTS, flags=bpf.MMAPABLE)
-        except UnavailableError:
-            os.close(self.names_fd)
-            raise
-        try:
-            self.states = bpf.mapped_array(self.states_fd, STATE.size * SLOTS)
-        except UnavailableError:
-            os.close(self.names_fd)
-            os.close(self.states_fd)
-            raise
-        self.armed = memoryview(self.states).cast("I")
+            opened.callback(os.close, self.states_fd)
+            self.states = opened.enter_context(bpf.mapped_array(self.states_fd, STATE.size * SLOTS))
+            self.armed = opened.enter_context(memoryview(self.states).cast("I"))
+            self.kept = opened.pop_all()
 
     def code(self) -> list[Line]:
         """Lines that note a start of the running task's name. They go on below only if its slot was armed (and is no more, R7 being
@@ -135,10 +130,7 @@ class ExecTable:
 
     def close(self) -> None:
         """Give back the maps."""
-        self.armed.release()
-        self.states.close()
-        os.close(self.names_fd)
-        os.close(self.states_fd)
+        self.kept.close()
 
 
 @dataclass(frozen=True, slots=True)

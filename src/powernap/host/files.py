@@ -98,6 +98,12 @@ def text(files: Files, path: str, default: str = "") -> str:
         return default
 
 
+def whole_number(files: Files, path: str) -> int:
+    """The whole number that a file holds; -1 where it is missing or says something else."""
+    found = text(files, path)
+    return int(found) if found.isdecimal() else -1
+
+
 def matching(files: Files, pattern: str) -> list[str]:
     """Paths that match a pattern with ``*`` in single components, sorted: ``/sys/block/sd*/stat``."""
     found = [""]

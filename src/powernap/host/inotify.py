@@ -11,15 +11,12 @@ import struct
 
 from powernap.core.value import dataclass
 from powernap.host.files import Files, TreeFiles
+from powernap.host.libc import checked, libc
 
 ACCESS = 0x1
 MODIFY = 0x2
 ATTRIB = 0x4
-MOVED_TO = 0x80
 CREATE = 0x100
-DELETE = 0x200
-DELETE_SELF = 0x400
-OVERFLOW = 0x4000
 IGNORED = 0x8000
 ONESHOT = 0x80000000
 """``IN_*`` of ``<linux/inotify.h>``."""
@@ -59,24 +56,15 @@ class Inotify:
     """An inotify instance; ``OSError`` when the user's limit (``fs.inotify.max_user_instances``) is reached."""
 
     def __init__(self) -> None:
-        self.libc = ctypes.CDLL(None, use_errno=True)
-        self.fd = self._answer(self.libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC), "inotify_init1")
-
-    @staticmethod
-    def _answer(result: int, what: str) -> int:
-        if result < 0:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number), what)
-        return result
+        self.fd = checked(libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC), "inotify_init1")
 
     def watch(self, path: str, mask: int) -> int:
         """Watch a file or directory, or replace the mask of its watch; answers with the watch's number."""
-        result = self.libc.inotify_add_watch(self.fd, os.fsencode(path), ctypes.c_uint32(mask))
-        return self._answer(result, path)
+        return checked(libc.inotify_add_watch(self.fd, os.fsencode(path), ctypes.c_uint32(mask)), path)
 
     def unwatch(self, watch: int) -> None:
         """Stop watching; a watch that is gone already (its file is, or it was one-shot) is ignored."""
-        self.libc.inotify_rm_watch(self.fd, watch)
+        libc.inotify_rm_watch(self.fd, watch)
 
     def drain(self) -> list[Event]:
         """All that is waiting, without blocking."""

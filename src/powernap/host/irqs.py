@@ -30,11 +30,6 @@ def masks(files: Files) -> list[str]:
     return [path for path in [DEFAULT, *found] if writable(files, path)]
 
 
-def count(files: Files) -> int:
-    """How many interrupts there are, movable or not."""
-    return len(matching(files, "/proc/irq/[0-9]*"))
-
-
 def packable(files: Files) -> list[str]:
     """The affinity files that may be narrowed to a few processors.
 

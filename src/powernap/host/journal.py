@@ -13,7 +13,7 @@ import struct
 from collections.abc import Mapping
 
 JOURNAL = "/run/systemd/journal/socket"
-WARNING, NOTICE, INFO = 4, 5, 6
+WARNING, INFO = 4, 6
 """Priorities of syslog(3)."""
 LINE_MAX = 4096
 """Bytes: a pipe that is ready takes as much without waiting (``PIPE_BUF``, pipe(7))."""

@@ -12,6 +12,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Protocol
 
 from powernap.core.value import dataclass
+from powernap.host.cpus import parse_cpulist, parse_cpumask
 from powernap.host.systemctl import Systemctl, run
 
 if TYPE_CHECKING:
@@ -73,30 +74,11 @@ def chosen(text: str) -> str:
     return found[1].strip() if found else text.strip()
 
 
-def mask(text: str) -> int:
-    """The bits of ``"00000000,00000003"``: hexadecimal words of 32 bits, the highest first (lib/bitmap-str.c)."""
-    bits = 0
-    for word in text.strip().split(","):
-        if not re.fullmatch(r"(0x)?[0-9a-fA-F]{1,8}", word):
-            raise ValueError(text)
-        bits = bits << 32 | int(word, 16)
-    return bits
-
-
-def cpus(text: str) -> frozenset[int]:
-    """The processors of ``"0-3,5"``."""
-    found: set[int] = set()
-    for part in filter(None, text.strip().split(",")):
-        first, _, last = part.partition("-")
-        found.update(range(int(first), int(last or first) + 1))
-    return frozenset(found)
-
-
 FORMS: dict[str, Callable[[str], object]] = {
     "text": str.strip,
     "number": int,
-    "cpumask": mask,
-    "cpulist": cpus,
+    "cpumask": parse_cpumask,
+    "cpulist": parse_cpulist,
     "choice": chosen,
     "controller": str.strip,
 }

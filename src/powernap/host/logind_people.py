@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 from powernap.host import dbus, logind
@@ -12,6 +11,7 @@ from powernap.host.dbus_message import Message
 from powernap.host.host import Host
 from powernap.host.logins import TypingTimes
 from powernap.host.people import Person
+from powernap.host.resume import asleep_so_far
 
 
 class Logind:
@@ -53,7 +53,7 @@ class Logind:
 
     def _person(self, session: logind.Session, now: float) -> Person:
         """A monotonic instant before a sleep looks later than it was: on the safe side."""
-        asleep = time.clock_gettime(time.CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC)
+        asleep = asleep_so_far()
         idle_since = min(now, session.idle_since + asleep) if session.idle and session.idle_since else None
         used = self.times.at(session.terminal, now) if session.terminal else idle_since
         return Person(

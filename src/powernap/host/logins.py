@@ -20,7 +20,6 @@ BOOT_TIME, USER_PROCESS = 2, 7
 WIDE_TIME = {"aarch64", "loongarch64", "ia64", "alpha"}
 """Machines whose struct utmp has 64-bit times: 400 bytes; on all others it is 384 (glibc, __WORDSIZE_TIME64_COMPAT32)."""
 GETTYS = {"agetty", "getty", "mingetty", "fgetty", "mgetty"}
-TICKS = os.sysconf("SC_CLK_TCK")
 PTS_MAJORS = range(136, 144)
 TTY_STEP = 8
 """Seconds of the steps in which the kernel keeps a terminal's times, so that nobody learns how fast one types (tty_io.c)."""
@@ -141,13 +140,11 @@ def _bytes(files: Files, path: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Stat:
-    """What is needed of /proc/PID/stat. ``start`` is in seconds of ``CLOCK_BOOTTIME``."""
+    """What is needed of /proc/PID/stat."""
 
     pid: int
     comm: str
-    session: int
     tty: int
-    start: float
 
 
 def parse_stat(content: str) -> Stat | None:
@@ -156,7 +153,7 @@ def parse_stat(content: str) -> Stat | None:
     rest = found[3].split() if found else []
     if not found or len(rest) < 20:
         return None
-    return Stat(int(found[1]), found[2], int(rest[3]), int(rest[4]), int(rest[19]) / TICKS)
+    return Stat(int(found[1]), found[2], int(rest[4]))
 
 
 def from_terminals(files: Files, now: float, after: float = float("-inf")) -> list[Login]:

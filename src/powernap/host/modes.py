@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -31,9 +30,6 @@ def writable(files: Files, path: str) -> bool:
     The mode is looked at apart from access(2), because to root that says yes of everything below /proc/irq, also of managed
     interrupts, whose mode is 0444 and which answer EIO (kernel/irq/proc.c, register_irq_proc).
     """
-    ask: Callable[[str], bool] | None = getattr(files, "writable", None)
-    if ask is not None and files.exists(path):
-        return ask(path)
     found = status(files, files.real(path))
     if found is None:
         return files.exists(path)

@@ -6,13 +6,13 @@ interfaces alive after the container is gone.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import threading
 from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
 from powernap.core.value import dataclass
+from powernap.host.libc import checked, libc
 
 T = TypeVar("T")
 
@@ -126,12 +126,9 @@ class _Visit(Generic[T]):
 
 def _move(path: str) -> None:
     """Take the calling thread into a namespace. ``EPERM`` without CAP_SYS_ADMIN, ``ENOENT`` when it is gone."""
-    libc = ctypes.CDLL(None, use_errno=True)
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        if libc.setns(fd, CLONE_NEWNET):
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number), path)
+        checked(libc.setns(fd, CLONE_NEWNET), path)
     finally:
         os.close(fd)
 

@@ -8,7 +8,6 @@ and later fragments not joined: such a datagram is not seen.
 from __future__ import annotations
 
 import ctypes
-import os
 import socket
 import struct
 from collections.abc import Iterator
@@ -16,12 +15,14 @@ from typing import NamedTuple
 
 from powernap.core.value import dataclass
 from powernap.host.clock import Clock
+from powernap.host.libc import checked, libc
 from powernap.host.ports import Range
+from powernap.host.socket_filter import EQUAL, RETURN, STEP, attach
 
 ALL, IPV4, IPV6, MAGIC = 0x0003, 0x0800, 0x86DD, 0x0842
 """EtherTypes (linux/if_ether.h)."""
 SOL_PACKET, PACKET_STATISTICS, PACKET_IGNORE_OUTGOING = 263, 6, 23
-SO_ATTACH_FILTER, SO_TIMESTAMPNS = 26, 35
+SO_TIMESTAMPNS = 35
 OTHERHOST, OUTGOING = 3, 4
 """Packet types: meant for another machine, and sent by this one."""
 LOOPBACK_HARDWARE = 772
@@ -31,10 +32,10 @@ MAGIC_BYTES = 6 + 16 * 6
 SYNC = b"\xff" * 6
 
 # Classic BPF operations, and what the kernel offers beside the packet (linux/filter.h).
-BYTE, HALF, WORD = 0x30, 0x28, 0x20
+BYTE, HALF = 0x30, 0x28
 HALF_X, WORD_X = 0x48, 0x40
 LENGTH, HEADER_TO_X, CONSTANT_TO_X = 0x80, 0xB1, 0x01
-EQUAL, ABOVE, AT_LEAST, BITS, RETURN = 0x15, 0x25, 0x35, 0x45, 0x06
+ABOVE, AT_LEAST, BITS = 0x25, 0x35, 0x45
 PROTOCOL, PACKET_TYPE, HARDWARE = -0x1000 & 0xFFFFFFFF, -0x1000 + 4 & 0xFFFFFFFF, -0x1000 + 28 & 0xFFFFFFFF
 
 
@@ -57,7 +58,7 @@ def assemble(lines: list[Step | str]) -> bytes:
         else:
             steps.append(line)
     return b"".join(
-        struct.pack("=HBBI", step.code, _jump(step.yes, at, labels), _jump(step.no, at, labels), step.value)
+        STEP.pack(step.code, _jump(step.yes, at, labels), _jump(step.no, at, labels), step.value)
         for at, step in enumerate(steps)
     )
 
@@ -216,9 +217,7 @@ def open_packets(program: bytes, *, outgoing: bool = False, memory: int = 16384)
         socket.AF_PACKET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, 0
     )
     try:
-        held = ctypes.create_string_buffer(program, len(program))
-        filter_head = struct.pack("@HP", len(program) // 8, ctypes.addressof(held))
-        opened.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, filter_head)
+        attach(opened, program)
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, memory // 2)  # the kernel doubles it
         opened.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         if not outgoing:
@@ -233,10 +232,7 @@ def open_packets(program: bytes, *, outgoing: bool = False, memory: int = 16384)
 def _bind_everywhere(opened: socket.socket) -> None:
     """``struct sockaddr_ll`` with interface 0: all of them. Python's own bind asks for a name."""
     address = struct.pack("=H2si12x", socket.AF_PACKET, ALL.to_bytes(2, "big"), 0)
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.bind(opened.fileno(), ctypes.create_string_buffer(address, len(address)), len(address)):
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
+    checked(libc.bind(opened.fileno(), ctypes.create_string_buffer(address, len(address)), len(address)))
 
 
 def _ignore_outgoing(opened: socket.socket) -> None:

@@ -15,7 +15,6 @@ import errno
 import fcntl
 import mmap
 import os
-import platform
 import select
 import struct
 import sys
@@ -24,6 +23,7 @@ import time
 from powernap.core.value import dataclass
 from powernap.host.availability import UnavailableError, unavailable
 from powernap.host.files import Files, text
+from powernap.host.libc import checked, failure, libc, syscall_number
 
 SYSCALLS = {
     "x86_64": 298, "aarch64": 241, "riscv64": 241, "loongarch64": 241, "ppc64le": 319, "ppc64": 319, "s390x": 331,
@@ -102,22 +102,9 @@ def request(direction: int, number: int, size: int, machine: str) -> int:
 
 def perf_event_open(tracepoint: int, cpu: int) -> int:
     """A descriptor for all processes on one core; not counting yet. ``OSError`` as the kernel answers (ENODEV: that core is off)."""
-    machine = platform.machine()
-    if machine == "x86_64" and sys.maxsize <= 2**32:
-        machine = "i686"
-    if machine not in SYSCALLS:
-        raise UnavailableError(
-            unavailable(
-                f"perf_event_open(2) is not known on {machine}", "report this machine to the PowerNap project"
-            )
-        )
+    number = syscall_number("perf_event_open", SYSCALLS)
     held = ctypes.create_string_buffer(attributes(tracepoint), 96)
-    kernel = ctypes.CDLL(None, use_errno=True)
-    fd: int = kernel.syscall(SYSCALLS[machine], held, -1, cpu, -1, ctypes.c_ulong(CLOEXEC))
-    if fd < 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))
-    return fd
+    return checked(libc.syscall(number, held, -1, cpu, -1, ctypes.c_ulong(CLOEXEC)))
 
 
 def refusal(error: OSError) -> UnavailableError:
@@ -138,7 +125,7 @@ class Tap:
 
     def __init__(self, tracepoint: int, cpu: int, passing: bytes) -> None:
         self.fd = perf_event_open(tracepoint, cpu)
-        machine, pointer = platform.machine(), struct.calcsize("P")
+        machine, pointer = os.uname().machine, struct.calcsize("P")
         try:
             fcntl.ioctl(self.fd, request(1, 6, pointer, machine), passing + b"\0")
             self.ring = Mapped(self.fd, 2 * mmap.PAGESIZE)
@@ -183,15 +170,13 @@ class Mapped:
     """A descriptor's memory, to be read only. Python's own mmap would keep a second descriptor for each."""
 
     def __init__(self, fd: int, size: int) -> None:
-        self.kernel = ctypes.CDLL(None, use_errno=True)
-        self.kernel.mmap.restype = ctypes.c_void_p
+        libc.mmap.restype = ctypes.c_void_p
         self.size = ctypes.c_size_t(size)
         self.address = ctypes.c_void_p(
-            self.kernel.mmap(None, self.size, mmap.PROT_READ, mmap.MAP_SHARED, fd, ctypes.c_long(0))
+            libc.mmap(None, self.size, mmap.PROT_READ, mmap.MAP_SHARED, fd, ctypes.c_long(0))
         )
         if self.address.value == ctypes.c_void_p(-1).value:
-            code = ctypes.get_errno()
-            raise OSError(code, os.strerror(code))
+            raise failure()
         self.memory = memoryview((ctypes.c_char * size).from_address(self.address.value or 0)).cast("B")
         self.words = self.memory.cast("Q")
 
@@ -199,4 +184,4 @@ class Mapped:
         """Give back the memory."""
         self.words.release()
         self.memory.release()
-        self.kernel.munmap(self.address, self.size)
+        libc.munmap(self.address, self.size)

@@ -6,12 +6,12 @@ An exec event carries process ids, no name, and of a classic filter's 4 KiB of k
 
 from __future__ import annotations
 
-import array
 import os
 import socket
 import struct
 import sys
 
+from powernap.host import socket_filter
 from powernap.host.availability import UnavailableError, unavailable
 
 NETLINK_CONNECTOR, CN_IDX_PROC, CN_VAL_PROC = 11, 1, 1
@@ -23,7 +23,7 @@ WHAT = 36
 """Where the event's type stands: behind struct nlmsghdr (16 bytes) and struct cn_msg (20)."""
 EVENT = struct.Struct("=IIQII")
 """what, cpu, CLOCK_MONOTONIC nanoseconds, then of an exec: process id, thread group id; of an acknowledgement: errno."""
-SO_ATTACH_FILTER, SO_RCVBUFFORCE = 26, 33
+SO_RCVBUFFORCE = 33
 RECEIVE_BUFFER = 1 << 20
 """2,520 events of 832 bytes each (measured); the default holds 256."""
 REMEDY = (
@@ -83,17 +83,11 @@ def parse_event(message: bytes | bytearray) -> tuple[int, int] | None:
 
 
 def pass_execs(link: socket.socket) -> None:
-    """Let the kernel drop all but exec events before they are queued (classic BPF: any kernel)."""
+    """Let the kernel drop all but exec events before they are queued."""
     wanted = int.from_bytes(EXEC.to_bytes(4, sys.byteorder), "big")
-    attach_classic(link, [(0x20, 0, 0, WHAT), (0x15, 0, 1, wanted), (0x06, 0, 0, 0xFFFF), (0x06, 0, 0, 0)])
+    socket_filter.attach(link, socket_filter.word_at(WHAT, wanted))
 
 
 def pass_nothing(link: socket.socket) -> None:
     """Let the kernel drop everything: a storm then costs us nothing."""
-    attach_classic(link, [(0x06, 0, 0, 0)])
-
-
-def attach_classic(link: socket.socket, code: list[tuple[int, int, int, int]]) -> None:
-    """Set a classic filter, (code, jump if true, jump if false, value) a line; it takes the place of the one before."""
-    held = array.array("B", b"".join(struct.pack("=HBBI", *line) for line in code))
-    link.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("@HP", len(code), held.buffer_info()[0]))
+    socket_filter.attach(link, socket_filter.NOTHING)

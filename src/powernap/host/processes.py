@@ -25,8 +25,6 @@ COMMAND_LINE = 4096
 """Bytes of a command line that are looked at; one may have 2 MB."""
 REGEX_SECONDS = 0.5
 """CPU time that all regexes of one search may take: any user can start a process whose arguments make a careless regex run for ever."""
-KERNEL_THREAD = 0x00200000
-"""PF_KTHREAD of include/linux/sched.h, in field 9 of stat."""
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -37,7 +35,6 @@ class Stat:
     name: str
     state: str
     parent: int
-    flags: int
     started: float
 
 
@@ -72,7 +69,7 @@ def parse_stat(text: str) -> Stat:
     fields = rest.split()
     if len(fields) < 20 or "(" not in head:
         raise ValueError(f"not a process's stat: {text[:60]!r}")
-    return Stat(head.partition("(")[2], fields[0], int(fields[1]), int(fields[6]), int(fields[19]) / TICKS)
+    return Stat(head.partition("(")[2], fields[0], int(fields[1]), int(fields[19]) / TICKS)
 
 
 def parse_words(data: bytes) -> list[str]:

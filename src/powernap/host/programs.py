@@ -140,6 +140,7 @@ class Program:
             self.read(fd)
         status = self.process.wait()  # the pidfd said that it has ended: returns at once
         self._shut()
+        os.close(self.pidfd)
         self.ended(status)
 
     def _shut(self) -> None:
@@ -149,8 +150,6 @@ class Program:
         for pipe in (self.process.stdout, self.process.stderr):
             if pipe:
                 pipe.close()
-        if hasattr(self, "pidfd"):
-            os.close(self.pidfd)
 
 
 def _end(pipe: object) -> int:

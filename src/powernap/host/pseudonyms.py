@@ -30,6 +30,8 @@ PATTERNS = {
     "ipv6": r"(?<!:)(?=[0-9A-Fa-f:]*:[0-9A-Fa-f]*:)[0-9A-Fa-f:]{3,39}(?!:)",
 }
 """What is telling by its form. Pointers tell where the kernel lies in memory; a disk's WWN looks the same."""
+BUILDER = "(builder@host)"
+"""Stands for who built the kernel, and where."""
 
 FORMS = re.compile(
     "|".join(
@@ -140,7 +142,7 @@ class Pseudonyms:
             case "ssh_key":
                 return "(ssh key)"
             case "builder":
-                return "(builder@host)"
+                return BUILDER
             case "pointer":
                 return "0x" + "0" * 16
             case "interface":

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 
 from powernap.host.ears import Ears
+from powernap.host.libc import libc
 
 CLOCK_REALTIME = 0
 TFD_NONBLOCK, TFD_CLOEXEC = os.O_NONBLOCK, os.O_CLOEXEC
@@ -49,8 +50,7 @@ class ResumeWatch:
     ) -> None:
         self.ears, self.resumed, self.asleep = ears, resumed, asleep
         self.before = asleep()
-        self.libc = ctypes.CDLL(None, use_errno=True)
-        self.fd: int = self.libc.timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC)
+        self.fd: int = libc.timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC)
         if self.fd < 0:
             raise OSError(ctypes.get_errno(), "timerfd_create")
         try:
@@ -63,7 +63,7 @@ class ResumeWatch:
     def _arm(self) -> None:
         when = ctypes.create_string_buffer(struct.pack("=qqqq", 0, 0, FAR, 0))
         flags = TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET
-        if self.libc.timerfd_settime(self.fd, flags, when, None) < 0:
+        if libc.timerfd_settime(self.fd, flags, when, None) < 0:
             raise OSError(ctypes.get_errno(), "timerfd_settime")
 
     def _cancelled(self) -> None:

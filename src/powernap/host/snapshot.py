@@ -22,7 +22,7 @@ from typing import Any
 from powernap import __version__
 from powernap.core.value import dataclass
 from powernap.host import recorded
-from powernap.host.pseudonyms import FORMS, Pseudonyms, people
+from powernap.host.pseudonyms import BUILDER, FORMS, PATTERNS, Pseudonyms, people
 
 FORMAT = 1
 MANIFEST = "MANIFEST.json"
@@ -246,7 +246,7 @@ def redacted(path: str, text: str, pseudonyms: Pseudonyms) -> bytes:
     if path in recorded.HOSTNAMES:
         text = pseudonyms.of("host", text) + "\n"
     elif path in recorded.VENDOR:
-        text = re.sub(r"\([^\s()@]+@[^\s()@]+\)", "(builder@host)", text)
+        text = re.sub(PATTERNS["builder"], BUILDER, text)
     else:
         text = pseudonyms.replace(kept(path, text))
     return text.encode(errors="surrogateescape")

@@ -49,12 +49,10 @@ from powernap.host.bpf_code import (
     store,
     store_value,
 )
-from powernap.host.sock_diag import MAPPED, Wanted, unmapped
+from powernap.host.sock_diag import ESTABLISHED, MAPPED, Wanted, unmapped
 
 if TYPE_CHECKING:
     from powernap.host.sock_diag import Network
-
-ESTABLISHED = 1
 
 # struct sock_common (include/net/sock.h)
 PEER4, LOCAL4, PEER_PORT, LOCAL_PORT, FAMILY, NAMESPACE, PEER6, LOCAL6, HEAD = (

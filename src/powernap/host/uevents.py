@@ -7,19 +7,18 @@ says so. udev's rules run *after* the kernel's message: what udev says of a devi
 
 from __future__ import annotations
 
-import ctypes
 import socket
 import struct
 from collections.abc import Callable
 
 from powernap.core.value import dataclass
+from powernap.host import socket_filter
 from powernap.host.files import Files, text
 from powernap.host.host import Host
 from powernap.host.inotify import ATTRIB, CREATE, Inotify, on_disk
 
 NETLINK_KOBJECT_UEVENT = 15
 KERNEL_GROUP = 1
-SO_ATTACH_FILTER = 26
 BUFFER = 8192
 
 SETTLE = 1.0
@@ -27,10 +26,6 @@ SETTLE = 1.0
 
 ADD, ONLINE = "add", "online"
 """What a socket may hear of: added devices; cores (and memory) that were switched on again."""
-
-# Keep messages that begin with one word: a device that goes tells its own descriptor (ENODEV), and the rest (change, bind, move) is
-# what chatters on a running machine. The subsystem stands at no fixed place, so no classic filter can look at it.
-LOAD_WORD, JUMP_EQUAL, RETURN = 0x20, 0x15, 0x06
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +70,13 @@ def listen(action: str = ADD) -> socket.socket:
 
 
 def attach_filter(heard: socket.socket, action: str = ADD) -> None:
-    """Have the kernel drop all but one action, known by its first four bytes (``struct sock_fprog`` of socket(7))."""
+    """Have the kernel drop all but one action, known by its first four bytes.
+
+    A device that goes tells its own descriptor (ENODEV), and the rest (change, bind, move) is what chatters on a running machine. The
+    subsystem stands at no fixed place, so no filter of this kind can look at it.
+    """
     word = struct.unpack(">I", f"{action}@".encode()[:4])[0]
-    steps = ((LOAD_WORD, 0, 0, 0), (JUMP_EQUAL, 0, 1, word), (RETURN, 0, 0, 0xFFFF), (RETURN, 0, 0, 0))
-    code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in steps))
-    heard.setsockopt(
-        socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("@HP", len(steps), ctypes.addressof(code))
-    )
+    socket_filter.attach(heard, socket_filter.word_at(0, word))
 
 
 def drain(heard: socket.socket) -> tuple[list[Uevent], bool]:

@@ -15,6 +15,8 @@ from powernap.host.ledger import Ledger, boot_id
 from powernap.host.ledger_file import Disk, LedgerFile, Record, load
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from powernap.host.files import Files
     from powernap.host.ledger_entry import Result
 
@@ -59,14 +61,7 @@ def undo(path: str, files: Files, knobs: Knobs | None = None, disk: Disk | None 
 
     :raises LedgerBusyError: a daemon has it open; :raises OSError: it cannot be opened.
     """
-    if _empty(path):
-        return Report([], [])
-    file = LedgerFile(path, disk)
-    try:
-        ledger = Ledger(file, knobs or MachineKnobs(files), SystemClock(), boot_id(files))
-        return Report([*ledger.dropped, *ledger.restore()], ledger.damage)
-    finally:
-        file.close()
+    return _on_paper(path, files, knobs, disk, Ledger.restore)
 
 
 def preview(path: str, files: Files, knobs: Knobs | None = None) -> Report:
@@ -80,12 +75,19 @@ def forget(path: str, target: str, files: Files, knobs: Knobs | None = None) -> 
 
     :raises LedgerBusyError: a daemon has it open; :raises OSError: it cannot be opened.
     """
+    return _on_paper(path, files, knobs, None, lambda ledger: ledger.forget(target))
+
+
+def _on_paper(
+    path: str, files: Files, knobs: Knobs | None, disk: Disk | None, do: Callable[[Ledger], list[Result]]
+) -> Report:
+    """What becomes of the entries of the ledger at ``path``, which is open for this long."""
     if _empty(path):
         return Report([], [])
-    file = LedgerFile(path)
+    file = LedgerFile(path, disk)
     try:
         ledger = Ledger(file, knobs or MachineKnobs(files), SystemClock(), boot_id(files))
-        return Report([*ledger.dropped, *ledger.forget(target)], ledger.damage)
+        return Report([*ledger.dropped, *do(ledger)], ledger.damage)
     finally:
         file.close()
 

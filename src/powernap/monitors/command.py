@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Awaitable
 
 from powernap.core.options import option
 from powernap.core.reading import Reading
@@ -116,6 +115,11 @@ def first_line(output: bytes) -> str:
     return shown if len(shown) <= LONGEST_REASON else shown[: LONGEST_REASON - 1] + "…"
 
 
+def ending(status: int) -> str:
+    """How a program ended, for people: a status below zero is the signal's."""
+    return f"exit status {status}" if status >= 0 else f"signal {-status}"
+
+
 # --- mode exit-code
 
 
@@ -144,10 +148,8 @@ class ExitCode:
             return Reading(self.context.name, now, active=True, reason=said or f"{name} says so", who=(name,))
         if result.status == 1:
             return Reading(self.context.name, now, reason=said or f"{name} says that nobody does")
-        how = f"exit status {result.status}" if result.status > 0 else f"signal {-result.status}"
-        raise ProgramError(
-            f"{name} failed ({how}): {first_line(result.errors) or said or 'it said nothing'}; staying awake"
-        )
+        complaint = first_line(result.errors) or said or "it said nothing"
+        raise ProgramError(f"{name} failed ({ending(result.status)}): {complaint}; staying awake")
 
     def close(self) -> None:
         """Nothing runs between two looks."""
@@ -205,9 +207,7 @@ class Lines:
         self.pause = FIRST_PAUSE
         self.started = 0.0
         self.second, self.spent = 0.0, 0
-        self.deaf = False
-        self.looking = False
-        self.closed = False
+        self.deaf = self.closed = False
         self.looking = True  # what fails at once is told by the first look
         self._start()
         self.looking = False
@@ -217,7 +217,7 @@ class Lines:
         """How it is heard."""
         return f"lines of {self.command[0]}"
 
-    def check(self, now: float) -> Reading | Awaitable[Reading]:
+    def check(self, now: float) -> Reading:
         """Listen again, then take what waits: at most one pipeful, which is all there can be."""
         if self.program:
             self.deaf, self.looking = False, True
@@ -265,8 +265,7 @@ class Lines:
         self.program = None
         if self.context.host.clock.boottime() - self.started >= LIVED_WELL:
             self.pause = FIRST_PAUSE
-        how = f"exit status {status}" if status >= 0 else f"signal {-status}"
-        self._fail(f"{self.name} ended ({how}) {self.complaint}".strip())
+        self._fail(f"{self.name} ended ({ending(status)}) {self.complaint}".strip())
         self._start_later()
 
     def _stop(self, why: str) -> None:

@@ -140,28 +140,21 @@ class ProcessIoMonitor:
         """Compare the rate with the limit and name the busiest process."""
         rate = sum(moved.values()) / elapsed
         active = rate > self.limit
+        reason, who = "no such process", ""
+        if moved:
+            busiest = max(moved, key=lambda process: moved[process])
+            who, most = self.search.describe(busiest), moved[busiest] / elapsed
+            reason = f"{len(moved)} processes move {show_size(rate)}/s, {who} {show_size(most)}/s of it"
         return Reading(
             self.context.name,
             now,
-            reason=self.reason(moved, elapsed),
+            reason=reason,
             last=now if active else self.verdict.last,
             measured=rate,
             limit=self.limit,
             unit="byte_rate",
-            who=tuple(
-                self.search.describe(process)
-                for process in sorted(moved, key=lambda one: -moved[one])[:1]
-                if active
-            ),
+            who=(who,) if active else (),
         )
-
-    def reason(self, moved: dict[Process, int], elapsed: float) -> str:
-        """Who moved how much."""
-        if not moved:
-            return "no such process"
-        busiest = max(moved, key=lambda process: moved[process])
-        total, most = sum(moved.values()) / elapsed, moved[busiest] / elapsed
-        return f"{len(moved)} processes move {show_size(total)}/s, {self.search.describe(busiest)} {show_size(most)}/s of it"
 
     def close(self) -> None:
         """Nothing is held."""

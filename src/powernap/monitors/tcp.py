@@ -40,12 +40,12 @@ NAMED = 5
 """Peers that a reason names; the others are counted."""
 
 
-def wrong_network(network: str | None) -> str | None:
+def wrong_network(network: str) -> str | None:
     """What is wrong with a network, for the configuration."""
     from ipaddress import ip_network  # noqa: PLC0415 - 260 KiB, for those who name an address
 
     try:
-        ip_network(network or "::/0")
+        ip_network(network)
     except ValueError as problem:
         return f'{problem}; write an address or a network, such as "10.0.0.0/8"'
     return None

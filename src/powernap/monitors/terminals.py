@@ -143,8 +143,8 @@ class TerminalsMonitor:
     def _look(self, name: str, now: float) -> None:
         """Watch one terminal (again), *then* read its access time. A watch that still stands heard nothing: nobody typed."""
         path = on_disk(self.context.host.files, f"/dev/{name}")
-        user = self._owner(path)
-        if user is None or user in self.options.exclude_users:
+        user = self._user(path)
+        if user is None:
             self._forget(name)
             return
         try:
@@ -158,12 +158,14 @@ class TerminalsMonitor:
             newest = max((at for at in instants if at is not None), default=None)
             self.terminals[name] = Terminal(user, watch, newest)
 
-    def _owner(self, path: str) -> str | None:
+    def _user(self, path: str) -> str | None:
+        """Whose terminal it is; ``None`` where it does not count, or is gone."""
         try:
             number = os.stat(path).st_uid
         except OSError:
             return None
-        return self.users.get(number, f"uid {number}")
+        user = self.users.get(number, f"uid {number}")
+        return None if user in self.options.exclude_users else user
 
     def _watch(self, path: str) -> int | None:
         """``None`` where we may not: another user's terminal. ``OSError`` when the user's watches are used up."""
@@ -236,8 +238,8 @@ class TerminalsMonitor:
             self.context.host.ears.later(PAUSE, self._hear_new_again)
             return
         path = on_disk(self.context.host.files, f"/dev/{name}")
-        user = self._owner(path)
-        if user is None or user in self.options.exclude_users:
+        user = self._user(path)
+        if user is None:
             return
         try:
             self.terminals[name] = Terminal(user, self._watch(path), None)
