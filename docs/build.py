@@ -6,7 +6,7 @@ python -m docs.build [--check]
 import pathlib
 import sys
 
-from docs import manpage
+from docs import manpage, state_diagram
 from powernap import __version__, actions, monitors
 from powernap.cli.main import parser
 from powernap.config.reference import reference
@@ -148,6 +148,7 @@ def pages() -> dict[str, str]:
         "man/powernapd.8": powernapd_8(),
         "reference.md": reference(),
         "catalogue.md": catalogue(),
+        state_diagram.PAGE: state_diagram.drawn((HERE / state_diagram.PAGE).read_text(encoding="utf-8")),
     }
 
 

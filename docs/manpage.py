@@ -87,13 +87,12 @@ def page(
     extra: dict[str, str],
 ) -> str:
     """One manual page."""
-    name = parser.prog
-    command = "[\\fICOMMAND\\fR] " if subcommands(parser) else ""
+    name, nested = parser.prog, subcommands(parser)
+    command = "[\\fICOMMAND\\fR] " if nested else ""
     lines = [*heading(name, section, version, date), ".SH NAME", f"{name} \\- {escape(purpose)}"]
     lines += [".SH SYNOPSIS", f"\\fB{name}\\fR {command}[\\fIOPTION\\fR ...]"]
     lines += [".SH DESCRIPTION", *prose("\n\n".join(filter(None, (parser.description, parser.epilog))))]
     lines += [".SH OPTIONS", *option_list(parser)]
-    nested = subcommands(parser)
     if nested:
         lines += [".SH COMMANDS", *nested]
     for title, text in extra.items():

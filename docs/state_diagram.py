@@ -1,21 +1,19 @@
 """Draws the transition table of ``powernap.core.machine`` into docs/state-machine.md: as Mermaid, as SVG, and as a table.
 
-Run ``python docs/state_diagram.py`` after a change of the table; ``--check`` only says whether the page is current. Nothing but the
-standard library: an ellipse for each phase at a place chosen here by hand, an arrow for each change, drawn from the table.
+``python -m docs.build`` writes it. Nothing but the standard library: an ellipse for each phase at a place chosen here by hand, an arrow
+for each change, drawn from the table.
 """
 
 from __future__ import annotations
 
 import math
-import sys
 from collections import defaultdict
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
 
 from powernap.core.machine import TABLE, Phase, Trigger
 
-PAGE = Path(__file__).with_name("state-machine.md")
+PAGE = "state-machine.md"
 BEGIN, END = "<!-- {} begin: drawn by docs/state_diagram.py -->", "<!-- {} end -->"
 
 PLACES = {
@@ -153,22 +151,6 @@ def drawn(page: str) -> str:
         before, found, rest = page.partition(begin)
         _, closed, after = rest.partition(end)
         if not found or not closed:
-            raise ValueError(f"{PAGE.name} has no place for the {name}: {begin} ... {end}")
+            raise ValueError(f"{PAGE} has no place for the {name}: {begin} ... {end}")
         page = f"{before}{begin}\n{draw()}\n{end}{after}"
     return page
-
-
-def main(arguments: list[str]) -> int:
-    """0 when the page is current (now), 1 when it was not and only a check was asked for."""
-    old = PAGE.read_text(encoding="utf-8")
-    new = drawn(old)
-    if "--check" in arguments:
-        if new != old:
-            print(f"{PAGE} is not current; run python {Path(__file__).name}", file=sys.stderr)
-        return int(new != old)
-    PAGE.write_text(new, encoding="utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -229,9 +229,14 @@ rule(f"{WORKQUEUE}/*/cpumask", store=store_mask)
 # --- CPU hotplug and SMT
 
 
+def cpu_of(path: str) -> int:
+    """The number in ``.../cpu3/...``."""
+    return int(re.search(r"/cpu(\d+)/", path)[1])  # type: ignore[index]
+
+
 def store_online(kernel: FakeKernel, path: str, text: str) -> None:
     """EBUSY with deadline tasks, EPERM for a sibling while SMT is off (kernel/cpu.c)."""
-    cpu = int(re.search(r"/cpu(\d+)/", path)[1])  # type: ignore[index]
+    cpu = cpu_of(path)
     if text.strip() not in ("0", "1"):
         refuse(errno.EINVAL, path)
     online = kernel.cpus("online")
@@ -250,10 +255,10 @@ def take_offline(kernel: FakeKernel, cpu: int) -> None:
     left = kernel.cpus("online") - {cpu}
     kernel.set_online(left)
     for name in ("topology", "cache", "power/energy_perf_bias"):
-        kernel.stash(f"{CPU}/cpu{cpu}/{name}")
+        kernel.vanish(f"{CPU}/cpu{cpu}/{name}")
     for irq in kernel.names("/proc/irq"):
         path = f"/proc/irq/{irq}/smp_affinity"
-        if kernel.raw_exists(path) and not parse_mask(kernel.get(path)) & left:
+        if kernel.exists(path) and not parse_mask(kernel.get(path)) & left:
             if not kernel.exists(f"/.fake/proc/irq/{irq}/managed"):
                 kernel.put(path, show_mask(left, kernel.width))
     for pid in kernel.tasks():
@@ -266,13 +271,18 @@ def bring_online(kernel: FakeKernel, cpu: int) -> None:
     """Per-CPU attributes are made again; broken masks stay broken."""
     kernel.set_online(kernel.cpus("online") | {cpu})
     for name in ("topology", "cache", "power/energy_perf_bias"):
-        kernel.unstash(f"{CPU}/cpu{cpu}/{name}")
+        kernel.reappear(f"{CPU}/cpu{cpu}/{name}")
     renew_governors(kernel)
 
 
 def cores(kernel: FakeKernel) -> list[set[int]]:
     """CPUs that share a core."""
     return [parse_list(line) for line in kernel.get("/.fake/cores", "").split()]
+
+
+def core_of(kernel: FakeKernel, cpu: int) -> set[int]:
+    """The CPUs of its core, itself among them."""
+    return next((core for core in cores(kernel) if cpu in core), {cpu})
 
 
 def primaries(kernel: FakeKernel) -> set[int]:
@@ -282,9 +292,7 @@ def primaries(kernel: FakeKernel) -> set[int]:
 
 def show_siblings(kernel: FakeKernel, path: str) -> str:
     """The core's threads that are online."""
-    cpu = int(re.search(r"/cpu(\d+)/", path)[1])  # type: ignore[index]
-    core = next((core for core in cores(kernel) if cpu in core), {cpu})
-    return show_list(core & kernel.cpus("online")) + "\n"
+    return show_list(core_of(kernel, cpu_of(path)) & kernel.cpus("online")) + "\n"
 
 
 def store_smt(kernel: FakeKernel, path: str, text: str) -> None:
@@ -314,7 +322,7 @@ def show_smt_active(kernel: FakeKernel, _path: str) -> str:
 
 rule(
     f"{CPU}/cpu*/online",
-    lambda kernel, path: f"{int(int(path.split('/cpu')[-1].split('/')[0]) in kernel.cpus('online'))}\n",
+    lambda kernel, path: f"{int(cpu_of(path) in kernel.cpus('online'))}\n",
     store_online,
 )
 rule(f"{CPU}/smt/control", store=store_smt)
@@ -401,7 +409,7 @@ def renew_governors(kernel: FakeKernel) -> None:
         directory = f"{CPUFREQ}/{governor}"
         if governor not in used:
             kernel.delete(directory)
-        elif not kernel.raw_exists(directory):
+        elif not kernel.exists(directory):
             for name in kernel.names(f"/.fake/governors/{governor}"):
                 kernel.add(f"{directory}/{name}", kernel.get(f"/.fake/governors/{governor}/{name}"))
 
@@ -462,9 +470,8 @@ def store_epb(kernel: FakeKernel, path: str, text: str) -> None:
     value = names.get(text.strip(), int(text) if text.strip().isdecimal() else 16)
     if value > 15:
         refuse(errno.EINVAL, path)
-    cpu = int(re.search(r"/cpu(\d+)/", path)[1])  # type: ignore[index]
-    for each in next((core for core in cores(kernel) if cpu in core), {cpu}):
-        if kernel.raw_exists(f"{CPU}/cpu{each}/power/energy_perf_bias"):
+    for each in core_of(kernel, cpu_of(path)):
+        if kernel.exists(f"{CPU}/cpu{each}/power/energy_perf_bias"):
             kernel.put(f"{CPU}/cpu{each}/power/energy_perf_bias", str(value))
 
 
@@ -560,14 +567,15 @@ CPUSET_FILES = {
 
 def isolated(kernel: FakeKernel) -> set[int]:
     """CPUs of partitions that are valid and isolated."""
-    groups = [
-        f"{CGROUP}/{name}"
-        for name in kernel.names(CGROUP)
-        if kernel.raw_exists(f"{CGROUP}/{name}/cpuset.cpus")
-    ]
+    return partitioned(kernel, "isolated")
+
+
+def partitioned(kernel: FakeKernel, *states: str) -> set[int]:
+    """CPUs of the top groups that are in one of these states."""
+    groups = [f"{CGROUP}/{name}" for name in kernel.names(CGROUP)]
     found: set[int] = set()
     for group in groups:
-        if partition(kernel, group) == "isolated":
+        if kernel.exists(f"{group}/cpuset.cpus") and partition(kernel, group) in states:
             found |= parse_list(kernel.get(f"{group}/cpuset.cpus"))
     return found
 
@@ -600,18 +608,9 @@ def show_partition(kernel: FakeKernel, path: str) -> str:
 def effective(kernel: FakeKernel, group: str) -> set[int]:
     """The CPUs that a group's tasks may run on."""
     if group == CGROUP:
-        lost: set[int] = set()
-        for name in kernel.names(CGROUP):
-            if kernel.raw_exists(f"{CGROUP}/{name}/cpuset.cpus"):
-                state = partition(kernel, f"{CGROUP}/{name}")
-                lost |= (
-                    parse_list(kernel.get(f"{CGROUP}/{name}/cpuset.cpus"))
-                    if state in ("root", "isolated")
-                    else set()
-                )
-        return kernel.cpus("online") - lost
+        return kernel.cpus("online") - partitioned(kernel, "root", "isolated")
     own = parse_list(kernel.get(f"{group}/cpuset.cpus", "")) & kernel.cpus("online")
-    if kernel.raw_exists(f"{group}/cpuset.cpus.partition") and partition(kernel, group) in (
+    if kernel.exists(f"{group}/cpuset.cpus.partition") and partition(kernel, group) in (
         "root",
         "isolated",
     ):
@@ -668,23 +667,23 @@ def store_subtree(kernel: FakeKernel, path: str, text: str) -> None:
 def populate(kernel: FakeKernel, group: str) -> None:
     """The files of a group, by the controllers that its parent hands down."""
     for name in ("cgroup.controllers", "cgroup.procs", "cgroup.subtree_control", "cgroup.events"):
-        if not kernel.raw_exists(f"{group}/{name}"):
+        if not kernel.exists(f"{group}/{name}"):
             kernel.add(f"{group}/{name}", "")
     for name, start in {"cgroup.type": "domain", "cgroup.freeze": "0"}.items():
-        if not kernel.raw_exists(f"{group}/{name}"):
+        if not kernel.exists(f"{group}/{name}"):
             kernel.add(f"{group}/{name}", start)
     wanted = "cpuset" in kernel.get(f"{os.path.dirname(group)}/cgroup.subtree_control").split()
     for name, start in {**CPUSET_FILES, "cpuset.cpus.effective": "", "cpuset.mems.effective": "0"}.items():
         if not wanted:
             kernel.delete(f"{group}/{name}")
-        elif not kernel.raw_exists(f"{group}/{name}"):
+        elif not kernel.exists(f"{group}/{name}"):
             kernel.add(f"{group}/{name}", start)
 
 
 def store_procs(kernel: FakeKernel, path: str, text: str) -> None:
     """Moves a process here; ESRCH when there is none."""
     pid = text.strip()
-    if not pid.isdecimal() or not kernel.raw_exists(f"/proc/{pid}"):
+    if not pid.isdecimal() or not kernel.exists(f"/proc/{pid}"):
         refuse(errno.ESRCH, path)
     for group in kernel.groups():
         have = kernel.get(f"{group}/cgroup.procs").split()

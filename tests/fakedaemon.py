@@ -21,7 +21,6 @@ class FakeDaemon:
         self.script = script
         self.directory = tempfile.mkdtemp(prefix="fd-", dir="/tmp")
         self.path = f"{self.directory}/control"
-        self.requests: list[dict[str, Any]] = []
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.bind(self.path)
         self.socket.listen()

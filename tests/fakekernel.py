@@ -35,6 +35,7 @@ from fakeattributes import (
     WORKQUEUE,
     Show,
     Store,
+    parse_list,
     populate,
     refuse,
     renew_governors,
@@ -165,12 +166,15 @@ class FakeKernel:
         self.add("/.fake/read_only")
 
     def vanish(self, path: str) -> None:
-        """Hot-unplug: the attribute or directory is gone (ENOENT)."""
-        self.stash(path)
+        """Hot-unplug: the attribute or directory is gone (ENOENT), where there was one."""
+        if self.exists(path):
+            os.makedirs(os.path.dirname(f"{self.root}/.fake/gone{path}"), exist_ok=True)
+            os.rename(self.root + path, f"{self.root}/.fake/gone{path}")
 
     def reappear(self, path: str) -> None:
         """It is plugged in again, with the state that it had."""
-        self.unstash(path)
+        if self.exists(f"/.fake/gone{path}"):
+            os.rename(f"{self.root}/.fake/gone{path}", self.root + path)
 
     def manage_irq(self, irq: int, *, shown: bool = True) -> None:
         """A per-queue interrupt whose affinity the kernel manages: EIO to root (kernel/irq/proc.c).
@@ -194,7 +198,7 @@ class FakeKernel:
         )
         self.add(f"/proc/{pid}/task/{pid}/comm", name)
         self.set_task_cpus(pid, cpus or self.cpus("possible"))
-        if self.raw_exists(f"{group}/cgroup.procs"):
+        if self.exists(f"{group}/cgroup.procs"):
             self.put(
                 f"{group}/cgroup.procs", "\n".join([*self.get(f"{group}/cgroup.procs").split(), str(pid)])
             )
@@ -249,10 +253,6 @@ class FakeKernel:
             os.chmod(new, os.stat(place).st_mode & 0o777)
         os.replace(new, place)
 
-    def raw_exists(self, path: str) -> bool:
-        """Whether there is such a file."""
-        return self.tree.exists(path)
-
     def is_directory(self, path: str) -> bool:
         """A directory, and not a link to one."""
         return os.path.isdir(self.root + path) and not os.path.islink(self.root + path)
@@ -265,24 +265,11 @@ class FakeKernel:
         """An attribute or directory goes away."""
         if self.is_directory(path):
             shutil.rmtree(self.root + path)
-        elif self.raw_exists(path):
+        elif self.exists(path):
             os.unlink(self.root + path)
-
-    def stash(self, path: str) -> None:
-        """Move away, with its state."""
-        if self.raw_exists(path):
-            os.makedirs(os.path.dirname(f"{self.root}/.fake/gone{path}"), exist_ok=True)
-            os.rename(self.root + path, f"{self.root}/.fake/gone{path}")
-
-    def unstash(self, path: str) -> None:
-        """Move back."""
-        if self.raw_exists(f"/.fake/gone{path}"):
-            os.rename(f"{self.root}/.fake/gone{path}", self.root + path)
 
     def cpus(self, which: str) -> set[int]:
         """``online``, ``present``, ``possible``."""
-        from fakeattributes import parse_list  # noqa: PLC0415
-
         return parse_list(self.get(f"{CPU}/{which}"))
 
     def set_online(self, online: set[int]) -> None:
@@ -300,8 +287,6 @@ class FakeKernel:
 
     def task_cpus(self, pid: int) -> set[int]:
         """The CPUs that a process may run on."""
-        from fakeattributes import parse_list  # noqa: PLC0415
-
         return parse_list(self.get(f"/proc/{pid}/status").split("Cpus_allowed_list:\t")[1])
 
     def set_task_cpus(self, pid: int, cpus: set[int]) -> None:

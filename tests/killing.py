@@ -20,6 +20,7 @@ from typing import Any
 
 import fakesystemd
 from fakekernel import MACHINES, FakeKernel
+from mortal import HOOK
 from powernap.actions import find
 from powernap.host.clock import SystemClock
 from powernap.host.host import Host
@@ -31,7 +32,6 @@ from powernap.host.systemctl import Systemctl
 from powernap.host.undo import undo
 
 UNITS = {"packagekit.service": "active", "fwupd.service": "inactive", "jenkins.service": "active"}
-HOOK = '#!/bin/sh\necho "$1" > "$0.state"\n'
 OPTIONS: dict[str, dict[str, Any]] = {
     "units": {"stop": ("packagekit.service", "fwupd.service"), "freeze": ("jenkins.service",)},
     "hooks": {"directory": "/etc/powernap/hooks.d"},

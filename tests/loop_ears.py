@@ -1,38 +1,29 @@
-"""Ears on a running asyncio loop, for tests of monitors whose look is awaited."""
+"""The daemon's ears on a running asyncio loop, for tests of monitors whose look is awaited."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
 
+from powernap.daemon import loop_ears
 
-class LoopEars:
-    """Ears of host/ears.py on ``asyncio``; make it inside a coroutine. ``wakeups`` counts what was heard."""
+
+class LoopEars(loop_ears.LoopEars):
+    """The daemon's own, which also note what is listened to; make them inside a coroutine."""
 
     def __init__(self) -> None:
-        self.loop = asyncio.get_running_loop()
+        super().__init__(asyncio.get_running_loop())
         self.listening: set[int] = set()
-        self.wakeups = 0
 
     def listen(self, fd: int, heard: Callable[[], None], *, priority: bool = False) -> None:
-        """Call back when readable."""
-
-        def count() -> None:
-            self.wakeups += 1
-            heard()
-
-        self.loop.add_reader(fd, count)
+        """Noted."""
+        super().listen(fd, heard, priority=priority)
         self.listening.add(fd)
 
     def ignore(self, fd: int) -> None:
-        """Stop listening."""
-        if fd in self.listening:
-            self.listening.discard(fd)
-            self.loop.remove_reader(fd)
-
-    def later(self, delay: float, do: Callable[[], None]) -> None:
-        """Call once."""
-        self.loop.call_later(delay, do)
+        """Noted."""
+        super().ignore(fd)
+        self.listening.discard(fd)
 
 
 async def until(true: Callable[[], object], limit: float = 5.0) -> None:

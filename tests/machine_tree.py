@@ -33,10 +33,10 @@ class Tree:
     names: set[str] = field(default_factory=set)
 
 
-def look(roots: tuple[str, ...] = ROOTS) -> Tree:
+def look() -> Tree:
     """Reads every writable file; what cannot be written cannot have been changed."""
     tree = Tree()
-    for root in roots:
+    for root in ROOTS:
         for directory, below, names in os.walk(root):
             below[:] = [name for name in below if f"{directory}/{name}" not in LEFT_OUT]
             tree.names.update(f"{directory}/{name}" for name in (*below, *names))

@@ -1,16 +1,23 @@
-"""Knobs that end their own process at the n-th moment, for the tests that kill on this machine's real files.
+"""Knobs that end their own process at the n-th moment, and the undo after it: for tests that kill on this machine's real files.
 
 A moment is just before and just after each write of a knob; a file beside the ledger tells how many there have been.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 from powernap.host.knobs import Change, Knobs
+
+HOOK = '#!/bin/sh\necho "$1" > "$0.state"\n'
+"""A hook that notes what it heard last."""
 
 
 class Mortal:
@@ -44,3 +51,25 @@ def sample(count: int, at_most: int) -> list[int]:
     if count <= at_most:
         return list(range(1, count + 1))
     return sorted({1 + round(step * (count - 1) / (at_most - 1)) for step in range(at_most)})
+
+
+def two_hooks(directory: Path) -> Path:
+    """A directory of hooks, made below ``directory``."""
+    hooks = directory / "hooks.d"
+    hooks.mkdir(mode=0o755)
+    for name in ("10-lamp", "20-fan"):
+        (hooks / name).write_text(HOOK)
+        (hooks / name).chmod(0o755)
+    return hooks
+
+
+def undo(ledger: Path) -> tuple[int, dict[str, Any]]:
+    """`powernap undo` as the admin calls it: its exit status and what it did."""
+    done = subprocess.run(
+        [sys.executable, "-m", "powernap", "undo", "--json", "--ledger", ledger],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == ""
+    return done.returncode, json.loads(done.stdout)

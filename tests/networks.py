@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
+import functools
 import os
 import socket
 import struct
@@ -13,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import ParamSpec
 
 from ears import EpollEars
 from powernap.core.reading import Reading
@@ -21,7 +22,7 @@ from powernap.host.files import TreeFiles
 from powernap.host.host import Host
 from powernap.monitors import Context
 
-T = TypeVar("T")
+P = ParamSpec("P")
 CLONE_NEWNET = 0x40000000
 
 
@@ -31,26 +32,29 @@ def loopback_up() -> None:
         fcntl.ioctl(any_socket, 0x8914, struct.pack("16sH22x", b"lo", 0x1 | 0x40))
 
 
-def in_new_network(do: Callable[[], T]) -> T:
-    """Run a test's body in a thread with a network namespace of its own, which ends with it."""
-    result: list[T] = []
-    failure: list[BaseException] = []
+def in_new_network(test: Callable[P, None]) -> Callable[P, None]:
+    """Decorates a test: it runs in a thread with a network namespace of its own, which ends with it."""
 
-    def run() -> None:
-        try:
-            if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET):
-                raise OSError(ctypes.get_errno(), "unshare")
-            loopback_up()
-            result.append(do())
-        except BaseException as error:
-            failure.append(error)
+    @functools.wraps(test)
+    def claim(*args: P.args, **kwargs: P.kwargs) -> None:
+        failure: list[BaseException] = []
 
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    for error in failure:
-        raise error
-    return result[0]
+        def run() -> None:
+            try:
+                if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET):
+                    raise OSError(ctypes.get_errno(), "unshare")
+                loopback_up()
+                test(*args, **kwargs)
+            except BaseException as error:
+                failure.append(error)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join()
+        for error in failure:
+            raise error
+
+    return claim
 
 
 @dataclass

@@ -4,29 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from machines import Clock
 from powernap.host.files import TreeFiles
 from powernap.host.host import Host
-
-
-class FixedClock:
-    """A clock that stands where it is put."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def boottime(self) -> float:
-        """Where it was put."""
-        return self.now
-
-    def wall(self) -> float:
-        """The epoch."""
-        return 0.0
 
 
 def recorded(root: Path) -> Host:
     """The machine below ``root``, on which nothing can happen."""
     (root / "proc").mkdir(exist_ok=True)
-    return Host(files=TreeFiles(str(root)), clock=FixedClock(), live=False)
+    return Host(files=TreeFiles(str(root)), clock=Clock(), live=False)
 
 
 def put_process(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -122,15 +121,3 @@ def read_line(sock: socket.socket) -> dict[str, Any]:
         data += more
     document: dict[str, Any] = json.loads(data)
     return document
-
-
-def tree(*roots: str) -> dict[str, str]:
-    """Every readable file below the roots with its content, apart from what changes by itself."""
-    found = {}
-    for root in roots:
-        for directory, _, names in os.walk(root):
-            for name in names:
-                path = os.path.join(directory, name)
-                with contextlib.suppress(OSError, UnicodeDecodeError):
-                    found[path] = Path(path).read_text()
-    return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import signal
 import subprocess
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from integration.daemon_process import Daemon
-from mortal import sample
+from mortal import sample, two_hooks, undo
 from this_machine import differences, steady
 
 pytestmark = [pytest.mark.root, pytest.mark.alone]
@@ -34,18 +33,13 @@ directory = "{hooks}"
 type = "process"
 program = "pn-work"
 """
-HOOK = '#!/bin/sh\necho "$1" > "$0.state"\n'
 
 
 class House:
     """A directory with a configuration, two hooks, and a program whose running is activity."""
 
     def __init__(self, directory):
-        self.directory, self.hooks, self.work = directory, directory / "hooks.d", directory / "pn-work"
-        self.hooks.mkdir(mode=0o755)
-        for name in ("10-lamp", "20-fan"):
-            (self.hooks / name).write_text(HOOK)
-            (self.hooks / name).chmod(0o755)
+        self.directory, self.hooks, self.work = directory, two_hooks(directory), directory / "pn-work"
         shutil.copy("/bin/sleep", self.work)
 
     def config(self, after):
@@ -74,21 +68,7 @@ class House:
         assert self.tally() == nth
 
     def undo(self):
-        done = subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "powernap",
-                "undo",
-                "--json",
-                "--ledger",
-                self.directory / "run/ledger.jsonl",
-            ],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return done.returncode, json.loads(done.stdout)
+        return undo(self.directory / "run/ledger.jsonl")
 
     def states(self):
         """What the hooks heard last, where they heard anything."""

@@ -6,7 +6,6 @@ write; a real `powernap undo` follows. All of /proc/sys, /proc/irq, the work que
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from mortal import sample
+from mortal import sample, two_hooks, undo
 from powernap.actions import find
 from powernap.host.cpus import topology
 from powernap.host.files import TreeFiles
@@ -28,7 +27,6 @@ TESTS = Path(__file__).parent.parent
 ACTIONS = ("kernel-quiet", "cpu-park", "hooks")
 AT_MOST = 16
 """Kills of one action: each takes two starts of Python, 0.2 s."""
-HOOK = '#!/bin/sh\necho "$1" > "$0.state"\n'
 
 
 def child(action, directory, nth):
@@ -42,30 +40,15 @@ def child(action, directory, nth):
     )
 
 
-def undo(directory):
-    """`powernap undo` as the admin calls it: its exit status and what it did."""
-    done = subprocess.run(
-        [sys.executable, "-m", "powernap", "undo", "--json", "--ledger", directory / "ledger"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stderr == ""
-    return done.returncode, json.loads(done.stdout)
-
-
 @pytest.fixture
 def directory(tmp_path):
     """With two hooks; at the end everything is put back, whatever happened."""
-    hooks = tmp_path / "hooks.d"
-    hooks.mkdir(mode=0o755)
-    for name in ("10-lamp", "20-fan"):
-        (hooks / name).write_text(HOOK)
-        (hooks / name).chmod(0o755)
-        (hooks / f"{name}.state").write_text("false\n")
-        (hooks / f"{name}.state").chmod(0o644)
+    for hook in sorted(two_hooks(tmp_path).iterdir()):
+        state = hook.with_name(f"{hook.name}.state")
+        state.write_text("false\n")
+        state.chmod(0o644)
     yield tmp_path
-    undo(tmp_path)
+    undo(tmp_path / "ledger")
 
 
 def states(directory):
@@ -96,7 +79,7 @@ def test_killed_at_a_write(directory, action):
         done = child(action, directory, nth)
         assert done.returncode == -signal.SIGKILL, (nth, done)
         assert nth == int((directory / "tally").read_text())
-        status, report = undo(directory)
+        status, report = undo(directory / "ledger")
         assert (status, report["clean"], report["damage"]) == (0, True, []), nth
         assert {each["outcome"] for each in report["results"]} <= {"restored", "already"}, nth
         assert differences(before) == {}, nth
@@ -124,7 +107,7 @@ def test_a_value_that_somebody_sets_after_the_kill_is_kept_and_reported(director
     path.write_text(theirs or f"{1 << online[1]:x}\n")
     set_to = path.read_text()
     try:
-        status, report = undo(directory)
+        status, report = undo(directory / "ledger")
         assert status == 0
         assert [each["target"] for each in report["results"] if each["outcome"] == "foreign"] == [target]
         assert "somebody set it to" in next(

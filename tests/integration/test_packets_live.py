@@ -29,13 +29,9 @@ def send(count: int = 1, port: int = 5000, data: bytes = b"x") -> None:
             sender.sendto(data, ("127.0.0.1", port))
 
 
+@in_new_network
 def test_fifty_of_fifty_datagrams_are_noticed() -> None:
     """Without a port taken from anybody."""
-    in_new_network(fifty_datagrams)
-
-
-def fifty_datagrams() -> None:
-    """In the namespace."""
     with scene() as live, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as service:
         monitor = udp.open(live.context(), UDP(port=5000))
         service.bind(("127.0.0.1", 5000))
@@ -49,13 +45,9 @@ def fifty_datagrams() -> None:
     assert live.told[0].last == pytest.approx(live.told[0].at, abs=0.05)
 
 
+@in_new_network
 def test_deaf_costs_no_wakeup_and_forgets_nothing() -> None:
     """A thousand datagrams after the first wake nobody; the next look knows that they came."""
-    in_new_network(deaf_to_a_thousand)
-
-
-def deaf_to_a_thousand() -> None:
-    """In the namespace."""
     with scene() as live:
         monitor = udp.open(live.context(), UDP(port=5000))
         send()
@@ -80,13 +72,9 @@ def deaf_to_a_thousand() -> None:
         monitor.close()
 
 
+@in_new_network
 def test_what_is_not_wanted_wakes_nobody() -> None:
     """Another port, another direction, loopback when it is not wanted."""
-    in_new_network(unwanted_datagrams)
-
-
-def unwanted_datagrams() -> None:
-    """In the namespace."""
     with scene() as live:
         monitors = [
             udp.open(live.context(), one)
@@ -103,13 +91,9 @@ def unwanted_datagrams() -> None:
             monitor.close()
 
 
+@in_new_network
 def test_a_rate_of_datagrams() -> None:
     """With `above` nothing is told; more than that many a minute are a pulse."""
-    in_new_network(rate_of_datagrams)
-
-
-def rate_of_datagrams() -> None:
-    """In the namespace."""
     with scene() as live:
         monitor = udp.open(live.context(), UDP(port=5000, above=5))
         assert not monitor.events
@@ -184,14 +168,10 @@ KINDS = {
 }
 
 
+@in_new_network
 def test_magic_packets_of_each_kind(tmp_path: Path) -> None:
     """Each is heard over a pair of interfaces, whatever its form."""
     interfaces(tmp_path)
-    in_new_network(lambda: each_kind(tmp_path))
-
-
-def each_kind(tmp_path: Path) -> None:
-    """In the namespace."""
     with veth() as wire, scene(str(tmp_path)) as live:
         monitor = magic_packet.open(live.context(), magic_packet.Options())
         for count, (kind, frame) in enumerate(KINDS.items(), 1):
@@ -205,14 +185,10 @@ def each_kind(tmp_path: Path) -> None:
     assert live.told[4].reason == "magic packet for veth1, from 10.0.0.7 to port 9"
 
 
+@in_new_network
 def test_ten_thousand_packets_of_others_and_garbage_wake_nobody(tmp_path: Path) -> None:
     """Garbage wakes nobody; magic packets for others wake at most a hundred times a second and are never told; a real one still is."""
     interfaces(tmp_path)
-    in_new_network(lambda: garbage(tmp_path))
-
-
-def garbage(tmp_path: Path) -> None:
-    """In the namespace."""
     other = b"\xff" * 6 + b"\2\0\0\0\0\xcc" * 16
     with veth() as wire, scene(str(tmp_path)) as live:
         monitor = magic_packet.open(live.context(), magic_packet.Options())
@@ -231,14 +207,10 @@ def garbage(tmp_path: Path) -> None:
         monitor.close()
 
 
+@in_new_network
 def test_a_flood_that_the_queue_cannot_hold_keeps_awake(tmp_path: Path) -> None:
     """There may have been a packet for us among those lost: awake when unsure."""
     interfaces(tmp_path)
-    in_new_network(lambda: flood(tmp_path))
-
-
-def flood(tmp_path: Path) -> None:
-    """In the namespace."""
     other = b"\xff" * 6 + b"\2\0\0\0\0\xcc" * 16
     with veth() as wire, scene(str(tmp_path)) as live:
         monitor = magic_packet.open(live.context(), magic_packet.Options())
@@ -250,14 +222,10 @@ def flood(tmp_path: Path) -> None:
         monitor.close()
 
 
+@in_new_network
 def test_what_came_while_deaf_is_known(tmp_path: Path) -> None:
     """After the first packet nobody is woken; the next look finds the second, with the instant at which it came."""
     interfaces(tmp_path)
-    in_new_network(lambda: came_while_deaf(tmp_path))
-
-
-def came_while_deaf(tmp_path: Path) -> None:
-    """In the namespace."""
     with veth() as wire, scene(str(tmp_path)) as live:
         monitor = magic_packet.open(live.context(), magic_packet.Options())
         wire.send(KINDS["UDP 9"])
@@ -269,14 +237,10 @@ def came_while_deaf(tmp_path: Path) -> None:
         monitor.close()
 
 
+@in_new_network
 def test_an_interface_that_came_later(tmp_path: Path) -> None:
     """Addresses are read anew before a packet is called strange."""
     (tmp_path / "sys/class/net").mkdir(parents=True)
-    in_new_network(lambda: came_later(tmp_path))
-
-
-def came_later(tmp_path: Path) -> None:
-    """In the namespace."""
     with veth() as wire, scene(str(tmp_path)) as live:
         monitor = magic_packet.open(live.context(), magic_packet.Options())
         interfaces(tmp_path)
@@ -285,15 +249,11 @@ def came_later(tmp_path: Path) -> None:
         monitor.close()
 
 
+@in_new_network
 def test_secureon(tmp_path: Path) -> None:
     """With a password, only packets that carry it count."""
     interfaces(tmp_path)
     (tmp_path / "password").write_text(SECRET + "\n")
-    in_new_network(lambda: secureon(tmp_path))
-
-
-def secureon(tmp_path: Path) -> None:
-    """In the namespace."""
     with veth() as wire, scene(str(tmp_path)) as live:
         monitor = magic_packet.open(live.context(), magic_packet.Options(password_file="/password"))
         wire.send(ethernet(0x0842, MAGIC))
@@ -304,14 +264,10 @@ def secureon(tmp_path: Path) -> None:
         monitor.close()
 
 
+@in_new_network
 def test_without_ears_a_look_is_enough(tmp_path: Path) -> None:
     """Nothing listens, everything is found."""
     interfaces(tmp_path)
-    in_new_network(lambda: no_ears(tmp_path))
-
-
-def no_ears(tmp_path: Path) -> None:
-    """In the namespace."""
     with veth() as wire, scene(str(tmp_path)) as live:
         silent = Scene(live.ears, Host(live.host.files))
         magic = magic_packet.open(silent.context(), magic_packet.Options())
@@ -323,14 +279,10 @@ def no_ears(tmp_path: Path) -> None:
         datagrams.close()
 
 
+@in_new_network
 def test_a_closed_monitor_stays_closed(tmp_path: Path) -> None:
     """A rest after a flood does not open it again."""
     interfaces(tmp_path)
-    in_new_network(lambda: closed(tmp_path))
-
-
-def closed(tmp_path: Path) -> None:
-    """In the namespace."""
     with scene(str(tmp_path)) as live:
         monitor = magic_packet.open(live.context(), magic_packet.Options())
         monitor.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -25,6 +26,7 @@ from powernap.monitors import Context, process, process_io
 from tracefs import FilesWithTracefs, tracefs
 
 pytestmark = pytest.mark.root
+HERE = Path(__file__).parent
 # The proc connector hears every exec of the machine: what uses it, or makes a storm, is marked ``alone``.
 IN_KERNEL = ("tracepoint", "connector-bpf", "perf")
 EVERY = (*IN_KERNEL, "connector")
@@ -74,15 +76,14 @@ class Bench:
 
 
 @pytest.fixture(scope="session")
-def programs(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with a sleeper and a program that exits at once, under names that nobody else uses, the spawner, and what it spawns."""
     directory = tmp_path_factory.mktemp("programs")
-    suffix = worker_id[-3:]
-    shutil.copy("/bin/sleep", directory / f"pnsleep{suffix}")
-    subprocess.run(["gcc", "-O1", "-o", directory / "spawn", Path(__file__).with_name("spawn.c")], check=True)
-    shutil.copy(directory / "spawn", directory / f"pnnop{suffix}")
-    cheapest = ["gcc", "-O1", "-static", "-nostdlib", "-o", str(directory / "other")]
-    subprocess.run([*cheapest, str(Path(__file__).with_name("nop.c"))], check=True)
+    storm, other = HERE.parents[1] / "bench" / "storm.c", directory / "other"
+    subprocess.run(["gcc", "-O1", "-o", directory / "spawn", storm], check=True)
+    subprocess.run(["gcc", "-O1", "-static", "-nostdlib", "-o", other, HERE / "nop.c"], check=True)
+    shutil.copy("/bin/sleep", directory / f"pnsleep{os.getpid()}")
+    shutil.copy(other, directory / f"pnnop{os.getpid()}")
     return directory
 
 
@@ -231,13 +232,15 @@ def full_storm(bench: Bench, seconds: float) -> Iterator[list[float]]:
     """As many other programs as two generators can start; afterwards the list says how many that were each second."""
     rate: list[float] = []
     command = [str(bench.directory / "spawn"), "0", str(seconds), str(bench.directory / "other")]
+    began = boottime()
     storms = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(2)]
     try:
         yield rate
     finally:
         for storm in storms:
             storm.terminate()
-        rate.append(sum(float(storm.communicate()[0] or 0) for storm in storms))
+        said = [storm.communicate()[0] for storm in storms]
+        rate.append(sum(json.loads(line)["started"] for line in said if line) / (boottime() - began))
 
 
 @pytest.mark.alone

@@ -93,14 +93,9 @@ def watching(live: Scene, told: list[tuple[str, Opened]], name: str, wanted: Wan
 
 
 @pytest.mark.parametrize(("family", "loopback"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
+@in_new_network  # no other traffic meets the ranges
 def test_one_program_serves_every_watch(family: int, loopback: str) -> None:
     """Side, prefix and range are decided in the kernel, for both address families, each watch by itself."""
-    in_new_network(lambda: serve_every_watch(family, loopback))
-    assert not tcp_events.shared
-
-
-def serve_every_watch(family: int, loopback: str) -> None:
-    """In a namespace of its own: no other traffic meets the ranges."""
     told: list[tuple[str, Opened]] = []
     with scene() as live, socket.create_server((loopback, 0), family=family) as listener:
         port = listener.getsockname()[1]
@@ -127,6 +122,7 @@ def serve_every_watch(family: int, loopback: str) -> None:
         assert (seen.count, seen.closed is not None) == (2, True), "any: both ends of it"
         for watch in watches:
             watch.close()
+    assert not tcp_events.shared
 
 
 def test_a_dual_stack_services_ipv4_peers_are_ipv4_peers() -> None:
