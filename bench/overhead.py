@@ -18,7 +18,7 @@ from typing import Any
 
 from bench.arena import Arena, apart, arena, cgroup, cpu_used, memory, threads
 from bench.counters import Counters, clock_watch, counting, tracepoint_ids
-from bench.programs import Programs, end, programs, storm_result
+from bench.programs import Programs, programs, storm_result
 from bench.report import begin, machine, provenance, said, say, write, write_json
 from bench.subjects import DEAF, Daemon, autosuspend, autosuspend_version, config, powernapd
 from bench.tables import markdown, number, times
@@ -126,17 +126,6 @@ def works(daemon: Daemon) -> bool:
     return not any(one["failed"] for one in daemon.ask("status")["monitors"] if one["name"] == "work")
 
 
-@contextlib.contextmanager
-def storming(compiled: Programs, place: Arena, rate: float, seconds: float) -> Iterator[None]:
-    """Unrelated programs start meanwhile."""
-    storm = compiled.storm(rate, seconds, "nop", *place.enter()) if rate else None
-    try:
-        yield
-    finally:
-        if storm is not None:
-            end(storm)
-
-
 def wait(seconds: float, what: str) -> None:
     """Let time pass."""
     until = time.monotonic() + seconds
@@ -153,7 +142,7 @@ def measure(
     with contextlib.ExitStack() as opened:
         place = opened.enter_context(arena(compiled, what.processes, what.connections))
         found = opened.enter_context(subjects(place, directory / name, poll_slowly=window >= 60))
-        opened.enter_context(storming(compiled, place, what.storm, 3600))
+        opened.enter_context(compiled.storming(what.storm, 1, *place.enter()))
         wait(SETTLE, f"{name}, settling")
         results = [start_result(subject, name) for subject in found]
         seconds = max(window / 2, 30.0 if window >= 60 else 10.0)
@@ -312,7 +301,7 @@ def text(results: list[Result], facts: dict[str, str], command: str, window: flo
     naps = [result for result in results if result.situation == "napping"]
     awake = [result for result in results if result.situation != "napping"]
     nap = "".join(
-        f'While it naps (a stage applied, `mode = "act"`), monitors without an event are looked at each second: {number(result.cpu)} CPU s/h, '
+        f'While it naps, acting or watching, monitors without an event are looked at each second: {number(result.cpu)} CPU s/h, '
         f"{number(result.wakeups)} wake-ups/min, {number(result.syscalls)} system calls/min.\n\n"
         for result in naps
     )

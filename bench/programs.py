@@ -71,6 +71,16 @@ class Programs:
         command = [*inside, self.path("storm"), str(rate), str(seconds), self.path(name)]
         return start(*command, stdout=subprocess.PIPE)
 
+    @contextlib.contextmanager
+    def storming(self, rate: float, generators: int = 1, *inside: str) -> Iterator[None]:
+        """Unrelated programs start meanwhile; 0 of them for none, below 0 as many as the machine can."""
+        storms = [self.storm(max(0.0, rate), 3600, "nop", *inside) for _ in range(generators)] if rate else []
+        try:
+            yield
+        finally:
+            for storm in storms:
+                end(storm)
+
 
 def storm_result(storm: subprocess.Popen[bytes]) -> dict[str, float]:
     """What a storm that has ended says of itself."""

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.arena import cgroup, cpu_used
-from bench.programs import WORK, Programs, end, programs
+from bench.programs import WORK, Programs, programs
 from bench.report import DOCUMENT, begin, machine, provenance, said, say, write, write_json
 from bench.subjects import Daemon, config, powernapd
 from bench.tables import drawing, histogram, markdown, quartiles
@@ -208,7 +208,7 @@ def reactions(compiled: Programs, directory: Path, count: int, lasting: int) -> 
         daemon = opened.enter_context(powernapd(directory / "reaction", group, text))
         for storm in (0, 500):
             under = f", {storm} others started each second" if storm else ""
-            with storming(compiled, storm):
+            with compiled.storming(storm):
                 for kind, times, length in (
                     ("lasting", lasting, -1),
                     ("100 ms", count, 100),
@@ -219,17 +219,6 @@ def reactions(compiled: Programs, directory: Path, count: int, lasting: int) -> 
                 named = Reaction(f"connection, 100 ms{under}", count)
                 found.append(react(daemon, named, "port", connection_event(listener, 0.1)))
     return found
-
-
-@contextlib.contextmanager
-def storming(compiled: Programs, rate: float, generators: int = 1) -> Iterator[None]:
-    """Unrelated programs start meanwhile; 0 of them for none, below 0 as many as the machine can."""
-    storms = [compiled.storm(max(0.0, rate), 3600) for _ in range(generators)] if rate else []
-    try:
-        yield
-    finally:
-        for storm in storms:
-            end(storm)
 
 
 # ------------------------------------------------------------ the connector without BPF
@@ -258,8 +247,7 @@ def overrun(compiled: Programs, directory: Path, count: int) -> Overrun:
         group = opened.enter_context(cgroup("overrun"))
         text = config(AFTER, mode="watch", monitors=monitors(listener.getsockname()[1]))
         daemon = opened.enter_context(powernapd(directory / "overrun", group, text, source="connector"))
-        storms = [compiled.storm(0, 3600) for _ in range(2)]
-        try:
+        with compiled.storming(-1, 2):
             time.sleep(3)
             begun, before, begin = started(), cpu_used(group), time.monotonic()
             time.sleep(10)
@@ -267,9 +255,6 @@ def overrun(compiled: Programs, directory: Path, count: int) -> Overrun:
             rate, core = (started() - begun) / passed, (cpu_used(group) - before) / passed * 100
             lasting = Reaction("process, 1.5 s, connector without BPF, storm at full speed", count)
             react(daemon, lasting, "work", process_event(compiled, 1500), limit=5.0)
-        finally:
-            for storm in storms:
-                end(storm)
         dropped, found = _stopped(daemon, compiled)
     return Overrun(rate, core, lasting, dropped, found)
 
@@ -297,7 +282,7 @@ def _stopped(daemon: Daemon, compiled: Programs) -> tuple[int, float | None]:
     with watching(daemon) as stream:
         before = drops()
         daemon.process.send_signal(signal.SIGSTOP)
-        with storming(compiled, -1, generators=2):
+        with compiled.storming(-1, 2):
             time.sleep(3)
             finish = process_event(compiled, -1)()
             daemon.process.send_signal(signal.SIGCONT)
