@@ -539,11 +539,6 @@ def test_in_a_stage_the_monitors_without_events_are_looked_at_each_second():
     ).does("64 sample", "64 restore", "64 sample")
 
 
-def test_in_watch_mode_nothing_is_sampled():
-    """There is nothing to put back quickly."""
-    napping(ladder(EASE, monitors={"cpu": COUNTER}, acting=False)).waits_until(None)
-
-
 def test_sampling_goes_on_while_the_next_stage_is_looked_at_and_announced():
     """Regression: from the announcement of the next stage on, nobody sampled, for as long as the warning."""
     settings = ladder(
@@ -776,10 +771,9 @@ def test_rules_are_heeded():
         (EASE,),
         (("ssh", MonitorRule()), ("cpu", COUNTER)),
         (Rule("both", ("ssh", "cpu"), every=True),),
-        acting=False,
     )
     both = play(settings).hears("ssh", active=True, told=True).hears("cpu").looked().asleep().forget()
-    both.quiet(until=70).does("60 look", "60 apply ease: clock park")
+    both.quiet(until=60).does("60 look", "60 apply ease: clock park")
 
 
 def test_a_failure_message_shows_the_conversation():

@@ -43,7 +43,7 @@ def configuration(stages, monitors, rules=(), **numbers):
 
 CONFIGURATIONS = [
     configuration((A, B, C), ("ssh", "input", "cpu")),
-    configuration((A, B, C), ("ssh", "ext"), acting=False),
+    configuration((A, B, C), ("ssh", "ext")),
     configuration((A,), ("ssh", "ups"), min_awake=0.0),
     configuration((C,), ("ssh", "cpu"), min_awake=0.0, loop_window=1e6),
     configuration((B, C), ("ssh", "input", "cpu", "ext", "ups"), (Rule("both", ("ssh", "cpu"), every=True),)),
@@ -251,11 +251,7 @@ class Conversation(RuleBasedStateMachine):
 
     def must_look_in_time(self, busy):
         configured = self.oracle.settings
-        if (
-            self.depth >= 0
-            and configured.acting
-            and any(not taken.events for _, taken in configured.monitors)
-        ):
+        if self.depth >= 0 and any(not taken.events for _, taken in configured.monitors):
             assert self.timer is not None
             assert self.timer <= self.now + configured.restore_within, "the way back is to be quick"
         if (

@@ -39,6 +39,21 @@ async def test_watching_it_applies_nothing(keeper: Keeper) -> None:
     assert keeper.said("entered")[0]["watching"]
 
 
+@pytest.mark.parametrize("mode", ["watch", "act"])
+def test_what_has_no_event_ends_a_stage_in_either_mode(mode: str) -> None:
+    """Watching it is looked at as when acting: else the history would tell of a long nap on a machine that works."""
+
+    @kept(conf=config("work", mode=mode, settings={"restore_within": 0.1}))
+    async def claim(keeper: Keeper) -> None:
+        keeper.fakes["work"].events = False
+        await keeper.reach("napping")
+        keeper.fakes["work"].answer = lambda now: Reading("work", now, active=True)
+        await keeper.reach("awake")
+        assert keeper.said("left")
+
+    claim()
+
+
 # ------------------------------------------------------------ defects
 
 

@@ -72,6 +72,7 @@ def test_a_recorded_machine_tells_its_last_ten_seconds_first(machine: Machine) -
 def test_totals_say_what_happened_between_two_looks(machine: Machine) -> None:
     """30 s of waiting in a minute are half of it."""
     monitor = pressure.open(machine.context("wait"), pressure.Options())
+    assert not monitor.events, "without a trigger it must be looked at, while napping too"
     monitor.check(1000)
     machine.put("/proc/pressure/cpu", lines(35_000_000))
     reading = monitor.check(1060)
@@ -90,6 +91,7 @@ def test_the_trigger_asks_for_a_share_of_the_window(tmp_path: Path, machine: Mac
     monitor, ears, options = group(tmp_path, machine)
     assert Path(pressure.path(options)).read_bytes().startswith(b"some 300000 2000000\0")
     assert monitor.source == "trigger, window 2s"
+    assert monitor.events
     assert len(ears.listening) == 1
     monitor.close()
     assert not ears.listening

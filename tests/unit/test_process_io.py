@@ -8,7 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from machines import Clock
 from powernap.host.availability import UnavailableError
+from powernap.host.files import TreeFiles
+from powernap.host.host import Host
 from powernap.monitors import Context, process_io
 from process_tree import put_process, recorded
 
@@ -24,6 +27,17 @@ def test_first_look_has_nothing_to_compare(tmp_path):
     put_process(tmp_path, 7, "rsync", io=10**9)
     reading = opened(tmp_path).check(1000.0)
     assert (reading.active, reading.last) == (False, None)
+    assert reading.at == 1000.0
+
+
+def test_a_kernel_that_does_not_count_is_refused(tmp_path):
+    """Without counters every process would look idle: neither the probe nor opening lets that pass."""
+    put_process(tmp_path, 7, "rsync")
+    host = Host(files=TreeFiles(str(tmp_path)), clock=Clock(), live=True)
+    options = process_io.Options(program="rsync", above=1000.0)
+    assert process_io.probe(host, options).detail == "this kernel does not count process I/O"
+    with pytest.raises(UnavailableError, match="does not count process I/O"):
+        process_io.open(Context("io", host, print), options)
 
 
 def test_rate_above_the_limit_is_a_pulse(tmp_path):
@@ -56,7 +70,8 @@ def test_short_interval_repeats_the_verdict(tmp_path):
     monitor = opened(tmp_path)
     monitor.check(1000.0)
     put_process(tmp_path, 7, "rsync", io=900)
-    assert monitor.check(1000.5).last is None
+    again = monitor.check(1000.5)
+    assert (again.last, again.at) == (None, 1000.5)
     put_process(tmp_path, 7, "rsync", io=1900)
     assert monitor.check(1000.9).last == 1000.9
 

@@ -26,7 +26,6 @@ def test_everything_that_decisions_depend_on_arrives() -> None:
             ("counts", MonitorRule(False, 0.0, True, 0.0)),
         ),
         rules=(Rule("both", ("hears", "counts"), every=True), Rule("any", ("hears",), every=False)),
-        acting=True,
         min_awake=1.0,
         restore_within=2.0,
         loop_limit=3,
@@ -37,4 +36,4 @@ def test_everything_that_decisions_depend_on_arrives() -> None:
 
 def test_the_default_watches() -> None:
     """Without a word from the admin nothing is acted on."""
-    assert not settings_of(model.Config(), {}).acting
+    assert model.Config().mode == "watch"

@@ -52,10 +52,9 @@ class MonitorRule:
 
 @dataclass(frozen=True)
 class Settings:
-    """The configuration as far as decisions depend on it. Durations are seconds.
+    """The configuration as far as decisions depend on it; not the mode: watching decides as acting does. Durations are seconds.
 
     :param stages: ascending in ``after``.
-    :param acting: changes are really made; in watch mode there is nothing to restore quickly, so nothing is sampled while napping.
     :param min_awake: the machine stays up at least this long after any resume.
     :param restore_within: while napping, monitors without an event are looked at this often.
     :param loop_limit: more sleeps of ours than this within ``loop_window`` are a sleep-wake loop.
@@ -65,7 +64,6 @@ class Settings:
     stages: tuple[Stage, ...] = ()
     monitors: tuple[tuple[str, MonitorRule], ...] = ()
     rules: tuple[Rule, ...] = ()
-    acting: bool = True
     min_awake: float = 120.0
     restore_within: float = 1.0
     loop_limit: int = 5

@@ -171,9 +171,9 @@ class State:
 
     @property
     def sampling(self) -> bool:
-        """Something is applied that must be taken back quickly, and some activity is told by no event."""
+        """A stage is in force that must be left quickly, and some activity is told by no event."""
         inside = self.stage >= 0 and self.phase in (Phase.CHECKING, Phase.WARNING, Phase.NAPPING)
-        return inside and self.settings.acting and bool(self.settings.eventless)
+        return inside and bool(self.settings.eventless)
 
     @property
     def readings(self) -> Mapping[str, Reading]:

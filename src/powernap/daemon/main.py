@@ -238,7 +238,7 @@ def say_start(node: Node, left: list[str], failed: tuple[ev.Failure, ...], kept:
         node.tell("kept-foreign", detail=foreign)
     for note in node.config.notes:
         node.tell("note", detail=str(note))
-    for conflict in node.hands.conflicts() if node.settings.acting else []:
+    for conflict in node.hands.conflicts() if node.acting else []:
         node.tell("conflict", detail=f"{conflict['tool']} ({conflict['owns']}): {conflict['remedy']}")
     node.leftovers(failed)
 

@@ -73,7 +73,7 @@ class Node:
     def _settle(self, config: Config) -> None:
         self.kinds = dict(self.lookout.kinds())
         self.settings = settings_of(config, self.kinds)
-        self.voice.acting = self.settings.acting
+        self.acting = self.voice.acting = config.mode == "act"
 
     # ------------------------------------------------------------ events in, commands out
 
@@ -176,7 +176,7 @@ class Node:
 
     async def _applying(self, command: ask.Apply) -> None:
         failed: tuple[ev.Failure, ...] = ()
-        if self.settings.acting:
+        if self.acting:
             try:
                 failed = await self.hands.apply(command.stage, command.actions)
             except Exception as error:
@@ -207,7 +207,7 @@ class Node:
         return failed
 
     def _sleep(self, command: ask.Sleep) -> None:
-        if not self.settings.acting:
+        if not self.acting:
             reason = f"watching only: {command.state} would begin now"
         else:
             reason = f"{command.state} is refused: no way to wake this machine has been proven"
@@ -219,7 +219,7 @@ class Node:
     def _warn(self, command: ask.Warn) -> None:
         left = show_duration(round(command.at - self.host.clock.boottime(), 1))
         self.voice.say("warned", command.stage, left)
-        if self.settings.acting:
+        if self.acting:
             write_to_all(
                 self.host.files,
                 f"{os.uname().nodename} enters power stage {command.stage} in {left}; press a key to stay",
@@ -227,7 +227,7 @@ class Node:
 
     def _unwarn(self, command: ask.Unwarn) -> None:
         self.voice.say("unwarned", command.stage)
-        if self.settings.acting:
+        if self.acting:
             write_to_all(self.host.files, f"{os.uname().nodename} stays awake")
 
     def _tell(self, command: ask.Tell) -> None:

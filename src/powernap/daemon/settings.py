@@ -29,7 +29,6 @@ def settings_of(config: Config, events: dict[str, bool]) -> Settings:
             (name, of_monitor(config.monitors[name], events=told)) for name, told in events.items()
         ),
         rules=tuple(Rule(rule.name, rule.members, bool(rule.all_of)) for rule in config.rules.values()),
-        acting=config.mode == "act",
         min_awake=given.min_awake,
         restore_within=given.restore_within,
         loop_limit=given.loop_limit,

@@ -208,6 +208,11 @@ class PressureMonitor:
             self._last = now
         return self._reading(now, share)
 
+    @property
+    def events(self) -> bool:
+        """Whether a trigger is set; without one only a look tells."""
+        return self._fd is not None
+
     def close(self) -> None:
         """Unset the trigger."""
         self._ear.close()

@@ -8,6 +8,8 @@ send(2) and recv(2) (watch those with ``tcp`` or ``network``), and what a proces
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from powernap.core.counters import MINIMUM
 from powernap.core.options import option
 from powernap.core.reading import Reading
@@ -27,6 +29,7 @@ from powernap.host.processes import Process, Search
 from powernap.monitors import Context
 
 EVENTS = False
+UNCOUNTED = unavailable("this kernel does not count process I/O", "needs CONFIG_TASK_IO_ACCOUNTING=y")
 TICK = 0.01
 """Seconds in which the kernel tells when a process began."""
 GUARD_TIME = 30.0
@@ -52,8 +55,8 @@ class Options:
 
 def probe(host: Host, options: Options) -> Availability:
     """Works where the kernel counts (CONFIG_TASK_IO_ACCOUNTING) and the processes' counters may be read."""
-    if host.live and not host.files.exists("/proc/self/io"):
-        return unavailable("this kernel does not count process I/O", "needs CONFIG_TASK_IO_ACCOUNTING=y")
+    if uncounted(host):
+        return UNCOUNTED
     try:
         search = Search(host, wanted(host, options))
         found = search.all()
@@ -64,9 +67,16 @@ def probe(host: Host, options: Options) -> Availability:
     return available(f"{len(found)} of {search.count} processes match now")
 
 
+def uncounted(host: Host) -> bool:
+    """Whether the kernel does not count; a recorded machine has no process of ours to tell."""
+    return host.live and not host.files.exists("/proc/self/io")
+
+
 def open(context: Context, options: Options) -> ProcessIoMonitor:  # noqa: A001 - the contract's word
-    """Begin to count."""
+    """Begin to count. A kernel without counters is refused: no counter read as no process would say that nobody works."""
     host = context.host
+    if uncounted(host):
+        raise UnavailableError(UNCOUNTED)
     search = Search(host, wanted(host, options))
     return ProcessIoMonitor(context, search, options.above)
 
@@ -113,11 +123,11 @@ class ProcessIoMonitor:
         counts = self.counts(now)
         if self.base_at is None:
             self.base, self.base_at = counts, now
-            return self.verdict
+            return replace(self.verdict, at=now)
         elapsed = max(MINIMUM, now - self.base_at)
         moved = {process: count - self.before(process, count) for process, count in counts.items()}
         if now - self.base_at < MINIMUM and sum(moved.values()) <= self.limit * elapsed:
-            return self.verdict
+            return replace(self.verdict, at=now)
         self.verdict = self.judge(now, moved, elapsed)
         self.base, self.base_at = counts, now
         return self.verdict
