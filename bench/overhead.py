@@ -301,7 +301,7 @@ def text(results: list[Result], facts: dict[str, str], command: str, window: flo
     naps = [result for result in results if result.situation == "napping"]
     awake = [result for result in results if result.situation != "napping"]
     nap = "".join(
-        f'While it naps, acting or watching, monitors without an event are looked at each second: {number(result.cpu)} CPU s/h, '
+        f"While it naps, acting or watching, monitors without an event are looked at each second: {number(result.cpu)} CPU s/h, "
         f"{number(result.wakeups)} wake-ups/min, {number(result.syscalls)} system calls/min.\n\n"
         for result in naps
     )
