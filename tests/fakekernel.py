@@ -27,6 +27,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import fakebuses  # noqa: F401 - their attributes' rules
+import fakeplatform  # noqa: F401
+import fakestorage  # noqa: F401
 from fakeattributes import (
     CGROUP,
     CPU,
