@@ -88,6 +88,7 @@ class Play:
         self.heard: list[tuple[float, ask.Command]] = []
         self.look = self.hand = 0
         self.answers: dict[str, dict[str, Any]] = {}
+        self.refusal = ""
         self.events: list[ev.Event] = []
         self.state: State
         self.todo: list[ask.Command] = []
@@ -125,9 +126,9 @@ class Play:
             reading["last"] = at
         return self.sends(ev.Heard(self.now, Reading(name, at, **reading)))
 
-    def looked(self, serial: int | None = None) -> Self:
+    def looked(self, serial: int | None = None, refusal: str = "") -> Self:
         """The complete look is over."""
-        return self.sends(ev.Looked(self.now, self.look if serial is None else serial))
+        return self.sends(ev.Looked(self.now, self.look if serial is None else serial, refusal))
 
     def all_answer(self, **readings: Any) -> Self:
         """Every monitor answers the look (idle, or as given for all), which is then complete."""
@@ -155,10 +156,19 @@ class Play:
         """The sleep did not happen."""
         return self.sends(ev.SleepFailed(self.now, serial or self.hand, "busy"))
 
-    def resumes(self, slept: float = 0.0) -> Self:
+    def refusing(self, why: str) -> Self:
+        """What every sleep is refused with from now on."""
+        self.refusal = why
+        return self
+
+    def pretends(self, serial: int | None = None) -> Self:
+        """The machine only watches."""
+        return self.sends(ev.Pretended(self.now, serial or self.hand))
+
+    def resumes(self, slept: float = 0.0, by: str = "") -> Self:
         """The machine slept for so long, and is back."""
         self.now += slept
-        return self.sends(ev.Resumed(self.now, slept))
+        return self.sends(ev.Resumed(self.now, slept, by))
 
     def leased(self, name: str = "backup", until: float | None = None) -> Self:
         """Somebody wants the machine up."""
@@ -206,12 +216,12 @@ class Play:
 
     def _perform(self, command: ask.Command) -> None:
         match command:
-            case ask.Look(serial=serial, eventless=eventless):
+            case ask.Look(serial=serial, eventless=eventless, sleep=sleep):
                 for name, rule in self.state.settings.monitors:
                     if not (eventless and rule.events):
                         self.hears(name, **self.answers.get(name, {}))
                 if not eventless:
-                    self.looked(serial)
+                    self.looked(serial, self.refusal if sleep else "")
             case ask.Apply(serial=serial):
                 self.applied(serial=serial)
             case ask.Restore(serial=serial):

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from playbook import DEEP, EASE, SUSPEND, ladder, napping, play
-from powernap.core.commands import Tell
+from powernap.core.commands import Sleep, Tell
 from powernap.core.events import Failure, Restored
 from powernap.core.ladder import MonitorRule, Rule, Settings, Stage
 from powernap.core.machine import TABLE, Phase, Trigger
@@ -15,6 +15,7 @@ from powernap.core.machine import TABLE, Phase, Trigger
 QUICK = Stage("quick", 10.0, ("clock",))
 WARNED = Stage("warned", 60.0, ("park",), warn=20.0)
 SLEEPY = Stage("sleepy", 60.0, ("disk",), sleep="suspend")
+SLEEPY2 = dataclasses.replace(SLEEPY, after=100.0)
 COUNTER = MonitorRule(events=False)
 NAMES = {"lease": "backup", "window": "office"}
 
@@ -297,11 +298,91 @@ def test_the_history_says_which_action_failed_and_which_is_spent():
 # ---------------------------------------------------------------- sleep
 
 
-def test_a_sleep_that_fails_leaves_the_stage_applied():
-    """Its actions still save."""
-    play(ladder(SLEEPY)).quiet(until=60).forget().sleep_fails().expects("tell sleep-failed sleepy").is_in(
-        Phase.NAPPING, 0
+def test_a_sleep_that_fails_is_tried_again_later_from_the_foot_of_the_ladder():
+    """What was put back for it is applied again at once, and the sleep waits a minute, then two."""
+    failed = play(ladder(EASE, SLEEPY2)).quiet(until=100).forget().sleep_fails()
+    failed.expects("restore", "tell sleep-failed sleepy").is_in(Phase.LEAVING, 1).restored().asleep().forget()
+    failed.quiet(until=160).does(
+        "100 look", "100 apply ease: clock park", "160 look", "160 apply sleepy: disk", "160 sleep suspend"
     )
+    failed.sleep_fails().restored().asleep().forget().quiet(until=280).does(
+        "160 look", "160 apply ease: clock park", "280 look", "280 apply sleepy: disk", "280 sleep suspend"
+    )
+
+
+def test_a_refused_sleep_leaves_the_stage_above_in_force_and_is_tried_again():
+    """After one, two, five minutes and then each ten; said once, and again when the reason is another one."""
+    refused = play(ladder(EASE, SLEEPY2)).refusing("backup blocks sleep").quiet(until=1300)
+    refused.does(
+        "0 look",
+        "60 look",
+        "60 apply ease: clock park",
+        *[f"{at} look" for at in (100, 160, 280, 580, 1180)],
+    ).is_in(Phase.NAPPING, 0)
+    assert refused.state.refusal == "backup blocks sleep"
+    refused.refusing("no way to wake this machine has been proven").forget().quiet(until=2000)
+    refused.tells("sleep-refused sleepy")
+    refused.refusing("").quiet(until=2380).does("2380 look", "2380 apply sleepy: disk", "2380 sleep suspend")
+
+
+def test_a_refusal_is_said_once():
+    """It may stand for a night."""
+    play(ladder(SLEEPY)).refusing("blocked").quiet(until=5000).tells("sleep-refused sleepy")
+
+
+def test_a_refusal_ends_when_the_stages_are_left():
+    """Whoever came and went may have been what refused it."""
+    entered = play(ladder(EASE, SLEEPY2)).refusing("blocked").quiet(until=200).hears("ssh", last="now")
+    entered.restored().asleep().refusing("").forget().quiet(until=300).does(
+        "260 look", "260 apply ease: clock park", "300 look", "300 apply sleepy: disk", "300 sleep suspend"
+    )
+
+
+def test_a_refusal_before_the_stage_is_due_is_none():
+    """The look had another reason: the end of a hold that nothing tells."""
+    early = play(ladder(SLEEPY)).hears("ssh", last="now").looked(refusal="blocked")
+    early.expects("look").is_in(Phase.AWAKE)
+    assert early.state.refusal == ""
+
+
+def test_users_who_were_warned_are_told_that_it_is_refused_after_all():
+    """An inhibitor that came between the warning and the sleep."""
+    warned = play(ladder(SUSPEND)).quiet(until=1790).forget().refusing("blocked")
+    warned.quiet(until=1801).does("1800 look", "1800 unwarn suspend").is_in(Phase.AWAKE).waits_until(1860)
+
+
+@pytest.mark.parametrize("stages", [(SLEEPY,), (EASE, SLEEPY2)], ids=["from awake", "from a stage"])
+def test_an_admin_who_asked_for_a_refused_sleep_is_told_and_not_obeyed_by_surprise(stages):
+    """What was entered on the way stays, since it was asked for too."""
+    asked = play(ladder(*stages)).quiet(until=10).refusing("blocked").nap("sleepy").forget().quiet(until=11)
+    asked.tells(*["entered ease"] * (len(stages) - 1), "sleep-refused sleepy")
+    asked.is_in(Phase.NAPPING if len(stages) > 1 else Phase.AWAKE, len(stages) - 2)
+    asked.refusing("").quiet(until=59).does()
+    asked.nap("sleepy").quiet(until=59.9)
+    assert "suspend" in [command.state for _, command in asked.heard if isinstance(command, Sleep)]
+
+
+def test_a_machine_that_only_watches_pretends_to_sleep():
+    """It stays in the stage, and looks as in any other: what it would not have slept through is told."""
+    settings = ladder(SLEEPY, monitors={"cpu": COUNTER})
+    watching = play(settings).quiet(until=60).forget().pretends().expects().is_in(Phase.NAPPING, 0)
+    watching.asleep().quiet(until=62).does("61 sample", "62 sample")
+    watching.hears("cpu", last="now").expects("restore", "tell activity sleepy because cpu")
+    watching.pretends(serial=77).expects().restored()
+    assert watching.state.failures == {}
+
+
+def test_a_sleep_keeps_its_own_stage_and_nothing_else():
+    """The machine that wakes is the machine as it was."""
+    sleeping = play(ladder(EASE, SLEEPY2)).quiet(until=100)
+    assert [c.keep for _, c in sleeping.heard if isinstance(c, Sleep)] == [("disk",)]
+
+
+def test_what_woke_the_machine_is_told():
+    """In words, where something tells."""
+    sleeping = play(ladder(SLEEPY)).quiet(until=60).forget().resumes(slept=1000, by="the clock (rtc0)")
+    told = [c.detail for _, c in sleeping.heard if isinstance(c, Tell)]
+    assert told == ["slept 1000s, woken by the clock (rtc0)"]
 
 
 def test_a_sleep_state_that_failed_too_often_is_not_entered_again():
@@ -310,7 +391,6 @@ def test_a_sleep_state_that_failed_too_often_is_not_entered_again():
         play(ladder(SLEEPY, action_budget=1))
         .quiet(until=60)
         .sleep_fails()
-        .hears("ssh", last="now")
         .restored()
         .asleep()
         .forget()

@@ -162,6 +162,7 @@ class Conversation(RuleBasedStateMachine):
         self.asked: tuple[float, int] | None = None
         self.warned: ask.Warn | None = None
         self.failures: Counter[str] = Counter()
+        self.no_sleep_before, self.no_sleeps = -1e9, 0
         self.sleeps: list[float] = []
         self.halted = False
         self.timer: float | None = None
@@ -314,6 +315,7 @@ class Conversation(RuleBasedStateMachine):
         assert self.complete >= self.due(index), "the look before it began before it was due"
         assert self.restored, "something is still to be put back"
         assert not self.halted, "a sleep-wake loop, and it goes on"
+        assert not stage.sleep or self.now >= self.no_sleep_before, "refused just now, and tried again"
         assert not [a for a in command.actions if self.failures[a] >= self.oracle.settings.action_budget]
         assert [a for a in stage.actions if a in command.actions] == list(command.actions)
         if stage.warn:
@@ -328,6 +330,7 @@ class Conversation(RuleBasedStateMachine):
         self.applying = self.sleeping = None
         self.restoring, self.restored, self.depth = command, False, -1
         self.asked = None
+        self.sleep_at_once()
         self.serials.append(command.serial)
 
     def on_sleep(self, command):
@@ -473,6 +476,7 @@ class Conversation(RuleBasedStateMachine):
         going = self.restored and not self.halted
         if index is not None and not busy and going and index > self.depth:
             self.asked = (self.asked[0] if self.asked else self.now, index)
+            self.sleep_at_once()
         depth, warned = self.depth, self.warned
         self.feed(ev.NapAsked(self.now, "alice", stage))
         assert (self.depth, self.warned) == (depth, warned), "asking for a nap took something back"
@@ -502,6 +506,7 @@ class Conversation(RuleBasedStateMachine):
         """An admin asks to come back."""
         self.oracle.began = max(self.oracle.began, self.now)
         self.asked, self.halted, self.sleeps = None, False, []
+        self.sleep_at_once()
         self.feed(ev.WakeAsked(self.now, "alice"))
 
     # ------------------------------------------------------------ answers
@@ -524,13 +529,45 @@ class Conversation(RuleBasedStateMachine):
         """The machine is idle."""
         self.answer_look(["idle"] * 5)
 
-    def answer_look(self, kinds):
+    @precondition(lambda self: self.look and self.look.sleep)
+    @rule(why=st.sampled_from(["blocked", "not proven"]))
+    def sleep_is_refused(self, why):
+        """Nobody is there, but the sleep state cannot be entered."""
+        look, target, began = self.look, self.depth + 1, self.look_began
+        assert look
+        stage = self.oracle.settings.stages[target]
+        assert look.sleep == stage.sleep
+        depth, busy = self.depth, self.oracle.used(self.now)[0]
+        self.answer_look(["idle"] * 5, why)
+        if depth == self.depth and not busy and began[look.serial] >= self.due(target) - stage.warn:
+            assert not self.applying, "a refused sleep was entered"
+
+    def is_refused(self, look):
+        """It counts where it was asked for in earnest: a look before the stage was due says nothing of it."""
+        target = self.depth + 1
+        stage, busy = self.oracle.settings.stages[target], self.oracle.used(self.now)[0]
+        if busy or self.look_began[look.serial] < self.due(target) - stage.warn:
+            return
+        self.sleep_later()
+        if self.asked and self.asked[1] >= target:
+            self.asked = (self.asked[0], self.depth) if self.depth >= 0 else None
+
+    def sleep_later(self):
+        self.no_sleep_before = self.now + (60.0, 120.0, 300.0, 600.0)[min(self.no_sleeps, 3)]
+        self.no_sleeps += 1
+
+    def sleep_at_once(self):
+        self.no_sleep_before, self.no_sleeps = -1e9, 0
+
+    def answer_look(self, kinds, refusal=""):
         look = self.look
         assert look
         for (name, _), kind in zip(self.oracle.settings.monitors, kinds, strict=False):
             self.tell(name, kind, self.now)
         self.look, self.complete = None, self.look_began[look.serial]
-        self.feed(ev.Looked(self.now, look.serial))
+        if refusal and self.state.phase is Phase.CHECKING and self.state.serial == look.serial:
+            self.is_refused(look)
+        self.feed(ev.Looked(self.now, look.serial, refusal))
 
     @precondition(lambda self: self.applying)
     @rule(fails=st.booleans())
@@ -558,10 +595,24 @@ class Conversation(RuleBasedStateMachine):
         """Also long after it was cancelled."""
         command, self.outside_sleep = self.outside_sleep, None
         assert command
-        if self.sleeping:
+        tried = self.sleeping is not None
+        if tried:
             self.failures[command.state] += 1
+            self.sleep_later()
             self.sleeping = None
+        until, tries = self.no_sleep_before, self.no_sleeps
         self.feed(ev.SleepFailed(self.now, command.serial, "busy"))
+        if tried:
+            assert self.restoring, "what was put back for the sleep is not applied again"
+            self.no_sleep_before, self.no_sleeps = until, tries
+
+    @precondition(lambda self: self.outside_sleep)
+    @rule()
+    def sleep_is_pretended(self):
+        """The machine only watches; also long after it was cancelled."""
+        command, self.outside_sleep, self.sleeping = self.outside_sleep, None, None
+        assert command
+        self.feed(ev.Pretended(self.now, command.serial))
 
     @precondition(lambda self: self.outside_sleep)
     @rule(slept=st.sampled_from([0.0, 5.0, 1000.0]))
@@ -585,7 +636,7 @@ class Conversation(RuleBasedStateMachine):
         self.outside_sleep = self.sleeping = self.asked = None
         self.feed(ev.Resumed(self.now, slept))
 
-    @rule(kind=st.sampled_from(["looked", "applied", "restored", "slept"]), back=st.integers(1, 4))
+    @rule(kind=st.sampled_from(["looked", "applied", "restored", "slept", "pretended"]), back=st.integers(1, 4))
     def stale_answer(self, kind, back):
         """An answer to what is no longer asked changes nothing."""
         live = {
@@ -601,6 +652,7 @@ class Conversation(RuleBasedStateMachine):
         event = {
             "looked": ev.Looked(self.now, serial), "applied": ev.Applied(self.now, serial, failed),
             "restored": ev.Restored(self.now, serial), "slept": ev.SleepFailed(self.now, serial, "stale"),
+            "pretended": ev.Pretended(self.now, serial),
         }[kind]  # fmt: skip
         before = self.state
         self.feed(event)
@@ -623,6 +675,7 @@ class Conversation(RuleBasedStateMachine):
         oracle.settings, oracle.fresh, oracle.readings = configured, self.now, {}
         applied, self.asked, self.look = self.depth >= 0, None, None
         self.failures.clear()
+        self.sleep_at_once()
         self.feed(ev.Reconfigured(self.now, configured))
         if applied:
             assert self.restoring, "the old ladder's stage was not left"
@@ -649,6 +702,7 @@ class Conversation(RuleBasedStateMachine):
         self.live_until(
             max(
                 late,
+                self.no_sleep_before + stages[-1].warn if stages else 0.0,
                 max(idle, self.now if self.oracle.used(self.now)[0] else 0.0)
                 + hold
                 + (stages[-1].after if stages else 0.0),

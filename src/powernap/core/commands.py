@@ -11,10 +11,13 @@ class Look:
     """Ask every monitor (or, with ``eventless``, only those that no event tells of).
 
     Each answer comes back as ``Heard``; a complete look is then closed by ``Looked`` with this serial number, an eventless one is not.
+
+    :param sleep: the sleep state that would be entered after it; ``Looked`` says whether it can be.
     """
 
     serial: int
     eventless: bool = False
+    sleep: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +38,15 @@ class Restore:
 
 @dataclass(frozen=True, slots=True)
 class Sleep:
-    """Enter a sleep state; answer ``SleepFailed``, or ``Resumed`` once it is over."""
+    """Enter a sleep state; answer ``SleepFailed`` or ``Pretended``, or ``Resumed`` once it is over.
+
+    :param keep: the stage's own actions, which stay in force; everything else is put back before, so that the machine that wakes is
+        the machine as it was.
+    """
 
     serial: int
     state: str
+    keep: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +82,8 @@ class Unwarn:
 class Tell:
     """Something worth a line in the history and the journal.
 
-    :param what: ``entered``, ``left``, ``activity``, ``refused``, ``apply-failed``, ``restore-failed``, ``sleep``, ``sleep-failed``,
-        ``resumed``, ``woken``, ``loop``, ``action-spent``.
+    :param what: ``entered``, ``left``, ``activity``, ``refused``, ``apply-failed``, ``restore-failed``, ``sleep``, ``sleep-refused``,
+        ``sleep-failed``, ``resumed``, ``woken``, ``loop``, ``action-spent``.
     """
 
     what: str

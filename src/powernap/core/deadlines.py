@@ -51,7 +51,10 @@ def look_at(state: State, judged: Verdict) -> float | None:
         return state.announced
     target = state.stage + 1
     due = due_at(state, target, judged.idle_since)
-    return None if due is None else due - state.settings.stages[target].warn
+    if due is None:
+        return None
+    stage = state.settings.stages[target]
+    return max(due - stage.warn, state.sleep_at) if stage.sleep else due - stage.warn
 
 
 def _look_again_at(state: State, judged: Verdict) -> float | None:

@@ -29,10 +29,14 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """The look with this serial number is complete: every monitor has answered or failed."""
+    """The look with this serial number is complete: every monitor has answered or failed.
+
+    :param refusal: why the sleep state that was asked about cannot be entered now; empty when it can.
+    """
 
     at: float
     serial: int
+    refusal: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +116,7 @@ class Restored:
 
 @dataclass(frozen=True, slots=True)
 class SleepFailed:
-    """The sleep that was asked for did not happen."""
+    """The sleep that was asked for did not happen. Actions of the stages above it may have been put back for it."""
 
     at: float
     serial: int
@@ -120,11 +124,23 @@ class SleepFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class Pretended:
+    """The machine would sleep now, but only watches: it stays up, and everything is looked at as in any other stage."""
+
+    at: float
+    serial: int
+
+
+@dataclass(frozen=True, slots=True)
 class Resumed:
-    """The machine was asleep, by us or by somebody else, and is back."""
+    """The machine was asleep, by us or by somebody else, and is back.
+
+    :param by: what woke it, in words; empty where nothing tells.
+    """
 
     at: float
     slept: float
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,5 +153,5 @@ class Reconfigured:
 
 Event = (
     Heard | Looked | Due | LeaseTaken | LeaseEnded | WindowOpened | WindowClosed | NapAsked | WakeAsked
-    | Applied | Restored | SleepFailed | Resumed | Reconfigured
+    | Applied | Restored | SleepFailed | Pretended | Resumed | Reconfigured
 )  # fmt: skip

@@ -41,6 +41,7 @@ from powernap.core.events import (
     LeaseTaken,
     Looked,
     NapAsked,
+    Pretended,
     Reconfigured,
     Restored,
     Resumed,
@@ -58,6 +59,8 @@ __all__ = ["TABLE", "Phase", "State", "Step", "Trigger", "due_at", "start", "ste
 
 RESTORE_RETRIES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 """Seconds after which a failing restore is tried again; the last one for as long as it fails."""
+SLEEP_RETRIES = (60.0, 120.0, 300.0, 600.0)
+"""Seconds after which a sleep that was refused or failed is tried again; the last one for as long as nobody comes."""
 
 
 class Phase(Enum):
@@ -83,6 +86,7 @@ class Trigger(Enum):
     ENTER = "nobody there"
     APPLIED = "applied"
     SLEEP = "applied, sleep"
+    PRETEND = "only watching"
     NO_SLEEP = "sleep failed"
     UNDO = "activity"
     AGAIN = "put back again"
@@ -114,7 +118,11 @@ TABLE: dict[Phase, dict[Trigger, Phase]] = {
         Trigger.UNDO: Phase.LEAVING,
     },
     Phase.NAPPING: {Trigger.DUE: Phase.CHECKING, Trigger.UNDO: Phase.LEAVING},
-    Phase.SLEEPING: {Trigger.NO_SLEEP: Phase.NAPPING, Trigger.UNDO: Phase.LEAVING},
+    Phase.SLEEPING: {
+        Trigger.PRETEND: Phase.NAPPING,
+        Trigger.NO_SLEEP: Phase.LEAVING,
+        Trigger.UNDO: Phase.LEAVING,
+    },
     Phase.LEAVING: {Trigger.RESTORED: Phase.AWAKE, Trigger.AGAIN: Phase.LEAVING, Trigger.LOOP: Phase.HALTED},
     Phase.HALTED: {Trigger.WAKE: Phase.AWAKE},
 }
@@ -133,6 +141,8 @@ class State:
     :param looked: when the latest complete look began; ``sampled``: the latest look of any kind.
     :param restore_at: when what could not be put back is tried again, ``restore_tries`` times so far.
     :param failures: failed attempts per action.
+    :param sleep_at: a sleep stage is not tried again before this, after ``sleep_tries`` refusals and failures on end.
+    :param refusal: why the latest one was refused; empty when it was not.
     :param asleep: the serial number of a sleep of ours that has neither failed nor ended yet, else 0.
     :param resumes: when the machine came back from sleeps of ours, within the loop window.
     :param looping: a sleep-wake loop was seen; halt when everything is put back.
@@ -153,6 +163,9 @@ class State:
     restore_tries: int = 0
     restore_at: float | None = None
     failures: Mapping[str, int] = field(default_factory=dict)
+    sleep_at: float = float("-inf")
+    sleep_tries: int = 0
+    refusal: str = ""
     asleep: int = 0
     resumes: tuple[float, ...] = ()
     looping: bool = False
@@ -237,7 +250,8 @@ def _go(state: State, trigger: Trigger, **changes: Any) -> State:
 
 def _look(state: State, now: float) -> Step:
     state = _go(state, Trigger.DUE, serial=state.serial + 1, target=state.stage + 1, looked=now, sampled=now)
-    return state, [Look(state.serial)]
+    sleep = _stage(state, state.target).sleep if state.target < len(state.settings.stages) else None
+    return state, [Look(state.serial, sleep=sleep or "")]
 
 
 def _leave(state: State, judged: Verdict) -> Step:
@@ -252,18 +266,25 @@ def _put_back(state: State) -> Step:
     # Once the machine is back from the sleep, there is nothing left to cancel.
     to_cancel = state.phase is Phase.SLEEPING and state.asleep != 0
     cancel: list[Command] = [CancelSleep(state.serial)] if to_cancel else []
-    depth = state.depth
     state, unwarned = _unwarn(state)
-    state = _go(
-        state,
-        Trigger.AGAIN if state.phase is Phase.LEAVING else Trigger.UNDO,
-        serial=state.serial + 1,
-        stage=depth,
-        restore_tries=0,
-        restore_at=None,
-        asked=None,
-    )
-    return state, [*cancel, Restore(state.serial), *unwarned]
+    state, commands = _restore(state, Trigger.AGAIN if state.phase is Phase.LEAVING else Trigger.UNDO)
+    return _forget_refusals(replace(state, asked=None)), [*cancel, *commands, *unwarned]
+
+
+def _restore(state: State, trigger: Trigger) -> Step:
+    depth, serial = state.depth, state.serial + 1
+    state = _go(state, trigger, serial=serial, stage=depth, restore_tries=0, restore_at=None)
+    return state, [Restore(serial)]
+
+
+def _forget_refusals(state: State) -> State:
+    """Somebody came, or asks: what refused the sleep then need not do so the next time."""
+    return replace(state, sleep_at=float("-inf"), sleep_tries=0, refusal="")
+
+
+def _sleep_later(state: State, now: float) -> State:
+    wait = SLEEP_RETRIES[min(state.sleep_tries, len(SLEEP_RETRIES) - 1)]
+    return replace(state, sleep_at=now + wait, sleep_tries=state.sleep_tries + 1)
 
 
 def _causes(state: State, judged: Verdict) -> tuple[Blocker, ...]:
@@ -317,12 +338,27 @@ def _looked(state: State, event: Looked) -> Step:
     if judged.blockers or due is None:
         return _back(state)
     stage = _stage(state, state.target)
+    if event.refusal and stage.sleep and state.looked >= due - stage.warn:
+        return _refuse_sleep(state, event, stage)
     if state.announced is not None:
         # It still holds, else it would have been taken back; and this look began at the announced time.
         return _enter(state)
     if stage.warn and state.looked >= due - stage.warn:
         return _warn(state, event.at, due, stage)
     return _enter(state) if not stage.warn and state.looked >= due else _back(state)
+
+
+def _refuse_sleep(state: State, event: Looked, stage: Stage) -> Step:
+    """Stay in the stage above, and try again later; an admin who asked for it is told, and not obeyed by surprise then."""
+    asked = state.asked
+    if asked is not None and asked[1] >= state.target:
+        asked = (asked[0], state.stage) if state.stage >= 0 else None
+    # Said again only when it changes: it may stand for a night.
+    news = event.refusal != state.refusal or asked != state.asked
+    tells: list[Command] = [Tell("sleep-refused", stage.name, event.refusal)] if news else []
+    state = replace(_sleep_later(state, event.at), refusal=event.refusal, asked=asked)
+    state, commands = _back(state)
+    return state, [*commands, *tells]
 
 
 def _warn(state: State, now: float, due: float, stage: Stage) -> Step:
@@ -347,7 +383,8 @@ def _applied(state: State, event: Applied) -> Step:
     if stage.sleep is None or state.failures.get(stage.sleep, 0) >= state.settings.action_budget:
         return _go(state, Trigger.APPLIED, stage=state.target), [*tells, entered]
     state = _go(state, Trigger.SLEEP, serial=state.serial + 1, asleep=state.serial + 1)
-    return state, [*tells, entered, Tell("sleep", stage.name, stage.sleep), Sleep(state.serial, stage.sleep)]
+    sleep = Sleep(state.serial, stage.sleep, stage.actions)
+    return state, [*tells, entered, Tell("sleep", stage.name, stage.sleep), sleep]
 
 
 def _count_failures(state: State, what: str, failed: tuple[Failure, ...]) -> Step:
@@ -367,7 +404,17 @@ def _sleep_failed(state: State, event: SleepFailed) -> Step:
         return state, []
     failure = Failure(_stage(state, state.target).sleep or "", event.reason)
     state, tells = _count_failures(state, "sleep-failed", (failure,))
-    return _go(state, Trigger.NO_SLEEP, stage=state.target), tells
+    # The ladder is climbed from its foot: what was put back for the sleep is applied again.
+    state, commands = _restore(replace(_sleep_later(state, event.at), asked=None), Trigger.NO_SLEEP)
+    return state, [*commands, *tells]
+
+
+def _pretended(state: State, event: Pretended) -> Step:
+    if event.serial == state.asleep:
+        state = replace(state, asleep=0)
+    if state.phase is not Phase.SLEEPING or event.serial != state.serial:
+        return state, []
+    return _go(state, Trigger.PRETEND, stage=state.target), []
 
 
 def _restored(state: State, event: Restored) -> Step:
@@ -428,13 +475,14 @@ def _nap_asked(state: State, event: NapAsked) -> Step:
         return state, []
     # Whoever asks again, for more, does not take back what is under way.
     began = state.asked[0] if state.asked else event.at
-    return replace(state, asked=(began, index)), []
+    return _forget_refusals(replace(state, asked=(began, index))), []
 
 
 def _wake_asked(state: State, event: WakeAsked) -> Step:
     evidence = replace(state.evidence, began=event.at)
     # Idle time begins anew: the counters' window too.
     state = replace(state, evidence=evidence, asked=None, looping=False, resumes=(), busy=True)
+    state = _forget_refusals(state)
     tell = Tell("woken", detail=event.who)
     return (_go(state, Trigger.WAKE) if state.phase is Phase.HALTED else state), [tell]
 
@@ -448,7 +496,8 @@ def _resumed(state: State, event: Resumed) -> Step:
     state = replace(
         state, evidence=evidence, asleep=0, asked=None, resumes=resumes, looping=state.looping or new
     )
-    tells: list[Command] = [Tell("resumed", detail=f"{event.slept:.0f}s")]
+    woken = f", woken by {event.by}" if event.by else ""
+    tells: list[Command] = [Tell("resumed", detail=f"slept {event.slept:.0f}s{woken}")]
     if new:
         tells.append(Tell("loop", detail=f"{len(resumes)} sleeps within {settings.loop_window:.0f}s"))
     state, commands = _after_sleep(state)
@@ -475,6 +524,7 @@ def _reconfigured(state: State, event: Reconfigured) -> Step:
     state = replace(
         state, settings=event.settings, evidence=evidence, asked=None, failures={}, stage=-1, target=0
     )
+    state = _forget_refusals(state)
     if state.phase is Phase.AWAKE:
         state, more = _look(state, event.at)
         commands += more
@@ -484,5 +534,6 @@ def _reconfigured(state: State, event: Reconfigured) -> Step:
 HANDLERS: dict[type, Callable[[State, Any], Step]] = {
     Heard: _heard, Looked: _looked, Due: _due, LeaseTaken: _lease_taken, LeaseEnded: _lease_ended,
     WindowOpened: _window_opened, WindowClosed: _window_closed, NapAsked: _nap_asked, WakeAsked: _wake_asked,
-    Applied: _applied, Restored: _restored, SleepFailed: _sleep_failed, Resumed: _resumed, Reconfigured: _reconfigured,
+    Applied: _applied, Restored: _restored, SleepFailed: _sleep_failed,
+    Pretended: _pretended, Resumed: _resumed, Reconfigured: _reconfigured,
 }  # fmt: skip
