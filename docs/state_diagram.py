@@ -11,7 +11,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from html import escape
 
-from powernap.core.machine import TABLE, Phase, Trigger
+from powernap.core.state import TABLE, Phase, Trigger
 
 PAGE = "state-machine.md"
 BEGIN, END = "<!-- {} begin: drawn by docs/state_diagram.py -->", "<!-- {} end -->"

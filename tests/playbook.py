@@ -19,8 +19,9 @@ from typing import Any, Self
 from powernap.core import commands as ask
 from powernap.core import events as ev
 from powernap.core.ladder import MonitorRule, Rule, Settings, Stage
-from powernap.core.machine import Phase, State, start, step
+from powernap.core.machine import start, step
 from powernap.core.reading import Reading
+from powernap.core.state import Phase, State
 from powernap.core.verdict import Lease
 
 EASE = Stage("ease", 60.0, ("clock", "park"))

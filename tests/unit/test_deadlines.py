@@ -8,8 +8,8 @@ import pytest
 
 from powernap.core.deadlines import due_at, look_at, next_timer, permitted, sample_at, verdict
 from powernap.core.ladder import MonitorRule, Settings, Stage
-from powernap.core.machine import Phase, State
 from powernap.core.reading import Reading
+from powernap.core.state import Phase, State
 from powernap.core.verdict import Blocker, Evidence, Verdict
 
 LADDER = (Stage("a", 60.0), Stage("b", 300.0, warn=30.0))

@@ -10,7 +10,7 @@ from playbook import DEEP, EASE, SUSPEND, ladder, napping, play
 from powernap.core.commands import Sleep, Tell
 from powernap.core.events import Failure, Restored
 from powernap.core.ladder import MonitorRule, Rule, Settings, Stage
-from powernap.core.machine import TABLE, Phase, Trigger
+from powernap.core.state import TABLE, Phase, Trigger
 
 QUICK = Stage("quick", 10.0, ("clock",))
 WARNED = Stage("warned", 60.0, ("park",), warn=20.0)
@@ -387,14 +387,7 @@ def test_what_woke_the_machine_is_told():
 
 def test_a_sleep_state_that_failed_too_often_is_not_entered_again():
     """The stage is, without it."""
-    tired = (
-        play(ladder(SLEEPY, action_budget=1))
-        .quiet(until=60)
-        .sleep_fails()
-        .restored()
-        .asleep()
-        .forget()
-    )
+    tired = play(ladder(SLEEPY, action_budget=1)).quiet(until=60).sleep_fails().restored().asleep().forget()
     tired.quiet(until=200).does("120 look", "120 apply sleepy: disk").is_in(Phase.NAPPING, 0)
 
 

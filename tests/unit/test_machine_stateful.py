@@ -16,9 +16,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from powernap.core import commands as ask
 from powernap.core import events as ev
 from powernap.core import record
+from powernap.core.deadlines import verdict
 from powernap.core.ladder import MonitorRule, Rule, Settings, Stage
-from powernap.core.machine import Phase, start, step, verdict
+from powernap.core.machine import start, step
 from powernap.core.reading import Reading
+from powernap.core.state import Phase
 from powernap.core.verdict import Lease
 
 A = Stage("a", 20.0, ("one", "two"))
@@ -636,7 +638,9 @@ class Conversation(RuleBasedStateMachine):
         self.outside_sleep = self.sleeping = self.asked = None
         self.feed(ev.Resumed(self.now, slept))
 
-    @rule(kind=st.sampled_from(["looked", "applied", "restored", "slept", "pretended"]), back=st.integers(1, 4))
+    @rule(
+        kind=st.sampled_from(["looked", "applied", "restored", "slept", "pretended"]), back=st.integers(1, 4)
+    )
     def stale_answer(self, kind, back):
         """An answer to what is no longer asked changes nothing."""
         live = {

@@ -9,7 +9,7 @@ import pytest
 from docs import build
 from docs import state_diagram as diagram
 
-from powernap.core.machine import TABLE, Phase, Trigger
+from powernap.core.state import TABLE, Phase, Trigger
 
 CHANGES = [(start, trigger, end) for start, changes in TABLE.items() for trigger, end in changes.items()]
 

@@ -5,12 +5,8 @@ Instants are seconds of ``CLOCK_BOOTTIME``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from powernap.core.state import State
 from powernap.core.verdict import Verdict, judge
-
-if TYPE_CHECKING:
-    from powernap.core.machine import State
 
 LOOK_MIN = 1.0
 """Seconds: however short the ladder, a hold whose end nothing tells is looked at no more often."""

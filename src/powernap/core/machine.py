@@ -1,6 +1,6 @@
-"""The machine's state and its one function, ``step(state, event) -> state, commands``.
+"""The machine's one function, ``step(state, event) -> state, commands``.
 
-Everything about transitions lives in ``TABLE`` below; the diagram in the docs is drawn from it. What is known of the machine's
+The phases and every change between them are in ``state.py``. What is known of the machine's
 use is in ``evidence.py``, what follows from it in ``verdict.py``, and when something is due in ``deadlines.py``. Four rules hold it
 together:
 
@@ -12,9 +12,8 @@ together:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import field, replace
-from enum import Enum
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from powernap.core import evidence as known
@@ -51,153 +50,13 @@ from powernap.core.events import (
     WindowOpened,
 )
 from powernap.core.ladder import Settings, Stage
-from powernap.core.reading import Reading
-from powernap.core.value import dataclass
-from powernap.core.verdict import Blocker, Evidence, Lease, Verdict
-
-__all__ = ["TABLE", "Phase", "State", "Step", "Trigger", "due_at", "start", "step", "verdict"]
+from powernap.core.state import TABLE, Phase, State, Trigger
+from powernap.core.verdict import Blocker, Evidence, Verdict
 
 RESTORE_RETRIES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 """Seconds after which a failing restore is tried again; the last one for as long as it fails."""
 SLEEP_RETRIES = (60.0, 120.0, 300.0, 600.0)
 """Seconds after which a sleep that was refused or failed is tried again; the last one for as long as nobody comes."""
-
-
-class Phase(Enum):
-    """What the machine is doing."""
-
-    AWAKE = "awake"
-    CHECKING = "checking"
-    WARNING = "warning"
-    ENTERING = "entering"
-    NAPPING = "napping"
-    SLEEPING = "sleeping"
-    LEAVING = "leaving"
-    HALTED = "halted"
-
-
-class Trigger(Enum):
-    """Why it changes."""
-
-    DUE = "a stage is due"
-    BUSY = "in use, nothing applied"
-    NOT_YET = "not yet due, stay in the stage"
-    WARN = "nobody there, users are told"
-    ENTER = "nobody there"
-    APPLIED = "applied"
-    SLEEP = "applied, sleep"
-    PRETEND = "only watching"
-    NO_SLEEP = "sleep failed"
-    UNDO = "activity"
-    AGAIN = "put back again"
-    RESTORED = "put back"
-    LOOP = "sleep-wake loop"
-    WAKE = "an admin says go on"
-
-
-TABLE: dict[Phase, dict[Trigger, Phase]] = {
-    Phase.AWAKE: {Trigger.DUE: Phase.CHECKING, Trigger.LOOP: Phase.HALTED},
-    Phase.CHECKING: {
-        Trigger.BUSY: Phase.AWAKE,
-        Trigger.NOT_YET: Phase.NAPPING,
-        Trigger.WARN: Phase.WARNING,
-        Trigger.ENTER: Phase.ENTERING,
-        Trigger.UNDO: Phase.LEAVING,
-        Trigger.LOOP: Phase.HALTED,
-    },
-    Phase.WARNING: {
-        Trigger.BUSY: Phase.AWAKE,
-        Trigger.NOT_YET: Phase.NAPPING,
-        Trigger.DUE: Phase.CHECKING,
-        Trigger.UNDO: Phase.LEAVING,
-        Trigger.LOOP: Phase.HALTED,
-    },
-    Phase.ENTERING: {
-        Trigger.APPLIED: Phase.NAPPING,
-        Trigger.SLEEP: Phase.SLEEPING,
-        Trigger.UNDO: Phase.LEAVING,
-    },
-    Phase.NAPPING: {Trigger.DUE: Phase.CHECKING, Trigger.UNDO: Phase.LEAVING},
-    Phase.SLEEPING: {
-        Trigger.PRETEND: Phase.NAPPING,
-        Trigger.NO_SLEEP: Phase.LEAVING,
-        Trigger.UNDO: Phase.LEAVING,
-    },
-    Phase.LEAVING: {Trigger.RESTORED: Phase.AWAKE, Trigger.AGAIN: Phase.LEAVING, Trigger.LOOP: Phase.HALTED},
-    Phase.HALTED: {Trigger.WAKE: Phase.AWAKE},
-}
-"""Every change there is: from a phase, for a reason, to a phase. Anything else is a defect and raises ``KeyError``."""
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """Everything the next decision depends on. Instants are seconds of ``CLOCK_BOOTTIME``.
-
-    :param evidence: what is known of the machine's use.
-    :param stage: index of the deepest stage whose actions are applied, -1 for none.
-    :param target: index of the stage that is being looked at, warned of, or entered.
-    :param asked: an admin asked to nap at this instant, down to this stage.
-    :param announced: when users have been told that the target is entered.
-    :param looked: when the latest complete look began; ``sampled``: the latest look of any kind.
-    :param restore_at: when what could not be put back is tried again, ``restore_tries`` times so far.
-    :param failures: failed attempts per action.
-    :param sleep_at: a sleep stage is not tried again before this, after ``sleep_tries`` refusals and failures on end.
-    :param refusal: why the latest one was refused; empty when it was not.
-    :param asleep: the serial number of a sleep of ours that has neither failed nor ended yet, else 0.
-    :param resumes: when the machine came back from sleeps of ours, within the loop window.
-    :param looping: a sleep-wake loop was seen; halt when everything is put back.
-    :param busy: something besides the monitors without events kept the machine awake at the latest step.
-    :param timer: what the world was last asked to wait for.
-    """
-
-    settings: Settings
-    evidence: Evidence
-    phase: Phase = Phase.AWAKE
-    stage: int = -1
-    target: int = 0
-    serial: int = 0
-    asked: tuple[float, int] | None = None
-    announced: float | None = None
-    looked: float = float("-inf")
-    sampled: float = float("-inf")
-    restore_tries: int = 0
-    restore_at: float | None = None
-    failures: Mapping[str, int] = field(default_factory=dict)
-    sleep_at: float = float("-inf")
-    sleep_tries: int = 0
-    refusal: str = ""
-    asleep: int = 0
-    resumes: tuple[float, ...] = ()
-    looping: bool = False
-    busy: bool = True
-    timer: float | None = None
-
-    @property
-    def depth(self) -> int:
-        """The deepest stage that has begun to be applied, -1 for none."""
-        return self.target if self.phase in (Phase.ENTERING, Phase.SLEEPING) else self.stage
-
-    @property
-    def resting(self) -> bool:
-        """Nothing is in flight: only news or the timer will change anything."""
-        return self.phase in (Phase.AWAKE, Phase.WARNING, Phase.NAPPING)
-
-    @property
-    def sampling(self) -> bool:
-        """A stage is in force that must be left quickly, and some activity is told by no event."""
-        inside = self.stage >= 0 and self.phase in (Phase.CHECKING, Phase.WARNING, Phase.NAPPING)
-        return inside and bool(self.settings.eventless)
-
-    @property
-    def readings(self) -> Mapping[str, Reading]:
-        """The latest reading of each monitor that has answered."""
-        return self.evidence.readings
-
-    @property
-    def leases(self) -> Mapping[str, Lease]:
-        """The leases that stand."""
-        return self.evidence.leases
-
 
 Step = tuple[State, list[Command]]
 

@@ -9,7 +9,8 @@ from typing import Any, cast
 
 from powernap.core import events, ladder, reading, verdict
 from powernap.core.commands import Command
-from powernap.core.machine import State, start, step
+from powernap.core.machine import start, step
+from powernap.core.state import State
 
 KINDS: dict[str, type] = {
     name: kind

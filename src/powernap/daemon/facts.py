@@ -6,8 +6,9 @@ import os
 from typing import Any
 
 from powernap import __version__
-from powernap.core.machine import Phase, due_at, verdict
+from powernap.core.deadlines import due_at, verdict
 from powernap.core.reading import Reading
+from powernap.core.state import Phase
 from powernap.core.verdict import Blocker, standing
 from powernap.daemon.node import Node
 

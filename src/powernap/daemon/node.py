@@ -16,7 +16,9 @@ from typing import Any
 from powernap.config.model import Config
 from powernap.core import commands as ask
 from powernap.core import events as ev
-from powernap.core.machine import RESTORE_RETRIES, Phase, State, start, step, verdict
+from powernap.core.deadlines import verdict
+from powernap.core.machine import RESTORE_RETRIES, start, step
+from powernap.core.state import Phase, State
 from powernap.core.units import show_duration
 from powernap.core.verdict import Blocker
 from powernap.daemon.alarm import Alarm

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from powernap.core import events as ev
-from powernap.core.machine import Phase
+from powernap.core.state import Phase
 from powernap.core.verdict import Lease, standing
 from powernap.daemon import facts
 from powernap.daemon.answers import clean
