@@ -92,11 +92,11 @@ class Hands:
             self.changed_now.add(name)
         return self.fails
 
-    async def restore(self) -> tuple[tuple[Failure, ...], tuple[str, ...]]:
-        """All of it."""
-        self.did.append("restore")
+    async def restore(self, keep: tuple[str, ...] = ()) -> tuple[tuple[Failure, ...], tuple[str, ...]]:
+        """All of it, but what is to be kept."""
+        self.did.append(f"restore all but {' '.join(keep)}" if keep else "restore")
         await self.restoring()
-        self.changed_now.clear()
+        self.changed_now &= {*keep}
         return self.fails, self.foreign
 
     def changed(self) -> list[dict[str, Any]]:
@@ -114,6 +114,47 @@ class Hands:
 
 async def _at_once() -> None:
     pass
+
+
+class Night:
+    """A night that only takes notes; ``sleeping`` is what happens between falling asleep and being back."""
+
+    def __init__(self) -> None:
+        self.did: list[str] = []
+        self.why_not = ""
+        self.sleeping: Callable[[], Awaitable[object]] = _at_once
+        self.woke = ""
+
+    async def refusal(self, state: str) -> str:
+        """What the test says."""
+        self.did.append(f"may it {state}?")
+        return self.why_not
+
+    async def enter(self, state: str, put_back: Callable[[], Awaitable[tuple[Failure, ...]]]) -> None:
+        """Puts back, and does what the test says."""
+        await put_back()
+        self.did.append(state)
+        await self.sleeping()
+
+    def cancel(self) -> None:
+        """Noted."""
+        self.did.append("cancel")
+
+    async def guard(self) -> None:
+        """Noted."""
+        self.did.append("guard")
+
+    def unguard(self) -> None:
+        """Noted."""
+        self.did.append("unguard")
+
+    def woken_by(self) -> str:
+        """What the test says."""
+        return self.woke
+
+    def close(self) -> None:
+        """Noted."""
+        self.did.append("close")
 
 
 class Words(Journal):
@@ -167,6 +208,8 @@ class Keeper:
             History(),
         )
         self.node.gave_up = self.gave_up.set
+        self.night = Night()
+        self.node.nightfall = lambda: self.night  # type: ignore[method-assign,assignment,return-value]
 
     def load(self, kind: str) -> Any:
         """The module of a fake; whatever else stands there is the module itself."""

@@ -16,7 +16,7 @@ from powernap.cli.client import DaemonError
 
 WHY = {
     "ok": True, "version": 1, "mode": "act", "phase": "awake", "stage": None, "idle_s": 1.0, "blockers": [], "next": None,
-    "first_stage": None,
+    "first_stage": None, "left_out": [],
 }  # fmt: skip
 
 

@@ -13,8 +13,8 @@ BLOCKER = {
     "failed": False, "remedy": "",
 }  # fmt: skip
 WHY: dict[str, Any] = {
-    "version": 1, "mode": "act", "phase": "awake", "stage": None, "idle_s": 61.0, "blockers": [],
-    "next": {"stage": "ease", "in_s": 239.0, "actions": ["cpu-clock"], "sleep": None},
+    "version": 1, "mode": "act", "phase": "awake", "stage": None, "idle_s": 61.0, "blockers": [], "left_out": [],
+    "next": {"stage": "ease", "in_s": 239.0, "refused": "", "actions": ["cpu-clock"], "sleep": None},
     "first_stage": {"stage": "ease", "after_s": 300.0},
 }  # fmt: skip
 MONITOR = {
@@ -24,7 +24,7 @@ MONITOR = {
 STATUS: dict[str, Any] = {
     **WHY, "powernap": "0.1.0", "host": "db3", "config": [], "monitors": [MONITOR],
     "stages": [{"name": "ease", "after_s": 300.0, "warn_s": 0.0, "actions": ["cpu-clock"], "sleep": None}],
-    "leases": [], "changed": [], "left_out": [], "conflicts": [],
+    "leases": [], "changed": [], "conflicts": [],
     "daemon": {"pid": 7, "cpu_s": 0.5, "wakeups": 3, "history": ""},
 }  # fmt: skip
 
@@ -77,12 +77,12 @@ def test_a_blocker_says_when_it_ends_and_what_to_do(change: dict[str, Any], row:
         ({"phase": "halted", "next": None}, "halted: a sleep-wake loop", "nothing, until `powernap wake`"),
         ({"next": None, "first_stage": None}, "awake, idle", "the ladder has no stages"),
         (
-            {"next": {"stage": "s", "in_s": 1.0, "actions": [], "sleep": "suspend"}},
+            {"next": {"stage": "s", "in_s": 1.0, "refused": "", "actions": [], "sleep": "suspend"}},
             "awake",
             "in 1s if nobody comes (suspend)",
         ),
         (
-            {"next": {"stage": "s", "in_s": 1.0, "actions": [], "sleep": None}},
+            {"next": {"stage": "s", "in_s": 1.0, "refused": "", "actions": [], "sleep": None}},
             "awake",
             "if nobody comes (nothing)",
         ),
@@ -93,6 +93,23 @@ def test_each_place_on_the_ladder(change: dict[str, Any], first: str, last: str)
     lines = why.text({**WHY, **change}).split("\n")
     assert lines[0].startswith(first)
     assert last in lines[-1]
+
+
+def test_a_refused_sleep_and_what_was_left_alone_say_why() -> None:
+    """Each with its reason, and when it is tried again."""
+    refused = {
+        "stage": "bed",
+        "in_s": 60.0,
+        "refused": "backup blocks sleep",
+        "actions": [],
+        "sleep": "suspend",
+    }
+    left = [{"action": "disk-spindown", "reason": "sdb stays up: a member of md0"}]
+    lines = why.text({**WHY, "next": refused, "left_out": left}).split("\n")
+    assert lines[1:] == [
+        "left alone by disk-spindown: sdb stays up: a member of md0",
+        "next: stage bed is refused: backup blocks sleep; tried again in 1min",
+    ]
 
 
 def test_status_of_a_quiet_machine() -> None:

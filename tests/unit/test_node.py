@@ -14,7 +14,9 @@ from powernap.config.model import Stage
 from powernap.core.events import Applied, Failure, Heard, LeaseTaken, NapAsked
 from powernap.core.reading import Reading
 from powernap.core.verdict import Lease
+from powernap.daemon.facts import why
 from powernap.daemon.lookout import Scope
+from powernap.sleep.failure import SleepError
 
 
 @kept()
@@ -376,19 +378,97 @@ async def test_users_are_warned_before_something_is_done(keeper: Keeper) -> None
     assert keeper.said("unwarned")
 
 
-@pytest.mark.parametrize(("mode", "reason"), [("watch", "would begin now"), ("act", "is refused")])
-def test_a_sleep_is_not_entered_yet(mode: str, reason: str) -> None:
-    """Watching it is only said; acting it is refused as long as no way back has been proven. Either way the machine stays up."""
-    stages = (Stage("sleep", 0.05, 0.0, (), "suspend"),)
+SLEEPY = (Stage("ease", 0.03, 0.0, ("quiet",)), Stage("bed", 0.06, 0.0, ("lamp",), "suspend"))
 
-    @kept(conf=config("work", mode=mode, stages=stages))
+
+@kept(conf=config("work", stages=SLEEPY))
+async def test_going_to_sleep_puts_back_everything_but_the_stages_own_actions(keeper: Keeper) -> None:
+    """And what woke the machine is told; then the rest is put back too."""
+    keeper.night.woke = "the clock"
+    await until(lambda: keeper.said("resumed"))
+    await keeper.reach("awake")
+
+    assert ["apply ease", "apply bed", "restore all but lamp", "restore"] == keeper.hands.did
+    assert keeper.night.did[:4] == ["guard", "may it suspend?", "guard", "suspend"]
+    assert keeper.night.did[-1] == "unguard"
+    assert keeper.said("resumed")[0]["detail"] == "slept 0s, woken by the clock"
+
+
+@kept(conf=config("work", mode="watch", stages=SLEEPY))
+async def test_watching_it_sleeps_in_words_only(keeper: Keeper) -> None:
+    """It stays up in the stage, and comes back as from any other."""
+    await until(lambda: keeper.node.state.stage == 1)
+    assert keeper.phase == "napping"
+    assert keeper.said("sleep")[0]["watching"]
+    keeper.fakes["work"].tell(active=True)
+    await keeper.reach("awake")
+    assert {*keeper.night.did} == {"may it suspend?", "unguard"}
+
+
+@kept(conf=config("work", stages=SLEEPY))
+async def test_a_refused_sleep_leaves_the_stage_above_in_force(keeper: Keeper) -> None:
+    """`why` says what refuses it, and when it is tried again."""
+    keeper.night.why_not = "nobody has proven a way to wake it"
+    await until(lambda: keeper.said("sleep-refused"))
+
+    assert (keeper.phase, keeper.hands.did) == ("napping", ["apply ease"])
+    following = why(keeper.node)["next"]
+    assert (following["stage"], following["refused"]) == ("bed", keeper.night.why_not)
+    assert following["in_s"] > 1.0
+
+
+@pytest.mark.parametrize("error", [SleepError("a device refused"), RuntimeError("a device refused")])
+def test_a_sleep_that_fails_puts_everything_back_and_is_told(error: Exception) -> None:
+    """Whatever it failed with."""
+
+    @kept(conf=config("work", stages=SLEEPY))
     async def claim(keeper: Keeper) -> None:
-        await until(lambda: keeper.said("sleep-failed"))
-        assert reason in keeper.said("sleep-failed")[0]["detail"]
-        keeper.fakes["work"].tell(active=True)
-        await keeper.reach("awake")
+        async def failing() -> None:
+            raise error
+
+        keeper.night.sleeping = failing
+        await until(lambda: keeper.said("left"))
+        assert "a device refused" in keeper.said("sleep-failed")[0]["detail"]
+        assert keeper.hands.did[:4] == ["apply ease", "apply bed", "restore all but lamp", "restore"]
 
     claim()
+
+
+@kept(conf=config("work", stages=SLEEPY))
+async def test_who_comes_while_it_falls_asleep_is_told_to_whatever_puts_it_to_sleep(keeper: Keeper) -> None:
+    """There may still be time; and everything is put back at once."""
+    asleep = asyncio.Event()
+    keeper.night.sleeping = asleep.wait
+    await keeper.reach("sleeping")
+    await until(lambda: "suspend" in keeper.night.did)
+    keeper.fakes["work"].tell(active=True)
+    assert keeper.night.did[-1] == "cancel"
+    await keeper.reach("awake")
+    asleep.set()
+    await until(lambda: keeper.said("resumed"))
+
+
+@kept(conf=config("work", stages=SLEEPY))
+async def test_a_sleep_that_failed_after_all_but_did_sleep_counts_as_slept(keeper: Keeper) -> None:
+    """The clocks decide: what went wrong afterwards is no failure of the sleep."""
+
+    async def slept() -> None:
+        before = keeper.node.resumes.before
+        keeper.node.resumes.asleep = lambda: before + 60.0
+        raise SleepError("the alarm could not be cleared")
+
+    keeper.night.sleeping = slept
+    await until(lambda: keeper.said("resumed"))
+    await keeper.reach("awake")
+    assert not keeper.said("sleep-failed")
+
+
+@kept(conf=config("work", stages=SLEEPY))
+async def test_a_new_configuration_has_nights_of_its_own(keeper: Keeper) -> None:
+    """The old connection and lock are given back."""
+    await until(lambda: keeper.night.did)
+    keeper.node.reload(config("work"))
+    assert "close" in keeper.night.did
 
 
 @kept()

@@ -38,6 +38,7 @@ def text(answer: dict[str, Any]) -> str:
     lines = [state(answer)]
     if answer["blockers"]:
         lines.append(columns([row(blocker) for blocker in answer["blockers"]]))
+    lines += [f"left alone by {left['action']}: {left['reason']}" for left in answer["left_out"]]
     lines.append(coming(answer))
     return "\n".join(lines)
 
@@ -70,6 +71,9 @@ def coming(answer: dict[str, Any]) -> str:
     if answer["phase"] == "halted":
         return "next: nothing, until `powernap wake`"
     if following:
+        if following["refused"]:
+            again = show_duration(following["in_s"])
+            return f"next: stage {following['stage']} is refused: {following['refused']}; tried again in {again}"
         does = ", ".join(following["actions"]) or following["sleep"] or "nothing"
         would = "would enter" if answer["mode"] == "watch" else "enters"
         return f"next: {would} stage {following['stage']} in {show_duration(following['in_s'])} if nobody comes ({does})"

@@ -6,6 +6,7 @@ from powernap.config.declared import Declared, declared
 from powernap.config.kinds import ACTIONS, MONITORS, KindError, Kinds
 from powernap.config.model import Acting, Rule, Settings, Stage, Watching
 from powernap.core.value import dataclass
+from powernap.sleep.options import SleepOptions
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ def chapters(monitors: Kinds = MONITORS, actions: Kinds = ACTIONS) -> list[Chapt
     return [
         Chapter("", "Settings", "", "They stand before the first section.", declared(Settings)),
         Chapter("stage", "Stages", "[[stage]]", _first(Stage.__doc__), declared(Stage)),
+        Chapter("sleep", "Sleep", "[sleep]", _first(SleepOptions.__doc__), declared(SleepOptions)),
         Chapter("monitor", "Every monitor", "[monitor.NAME]", _first(Watching.__doc__), declared(Watching)),
         *(_of_kind(monitors, kind) for kind in monitors.names()),
         Chapter("rule", "Rules", "[rule.NAME]", _first(Rule.__doc__), declared(Rule)),

@@ -11,6 +11,7 @@ from powernap.config.problems import ConfigErrors, Findings, Place, Problem
 from powernap.config.sources import DIRECTORY, read
 from powernap.config.stages import Rung, ladder, named_actions
 from powernap.config.tree import Tree, grow
+from powernap.sleep.options import SleepOptions
 
 
 def load(*paths: str, monitors: Kinds = MONITORS, actions: Kinds = ACTIONS, trusted: bool = True) -> Config:
@@ -36,6 +37,7 @@ def build(
     tree = grow(sources, form.findings)
     filled = form.fill(tree.settings, declared(Settings), "", "")
     settings = None if filled is None else Settings(**filled)
+    sleeping = form.fill(tree.sleep, declared(SleepOptions), "[sleep]", "sleep")
     rungs = ladder(form, tree.stages)
     stages = tuple(rung.stage for rung in rungs)
     watching, off = sections.monitors(form, tree.sections["monitor"], monitors)
@@ -44,7 +46,7 @@ def build(
     files = tuple(file for file, _ in sources)
     if settings is not None:
         _check_sense(form, tree, settings, rungs, watching)
-    if form.findings.problems or settings is None:
+    if form.findings.problems or settings is None or sleeping is None:
         raise ConfigErrors(_in_order(form.findings, files))
     return Config(
         settings,
@@ -55,6 +57,7 @@ def build(
         form.origins,
         tuple(form.findings.notes),
         files,
+        SleepOptions(**sleeping),
     )
 
 

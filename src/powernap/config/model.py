@@ -13,6 +13,7 @@ from powernap.config.problems import Problem
 from powernap.core.options import option
 from powernap.core.units import show_duration
 from powernap.core.value import dataclass
+from powernap.sleep.options import SleepOptions
 
 
 def _positive(value: float) -> str | None:
@@ -230,6 +231,7 @@ class Config:
     :param origins: key path ("stage.ease.after") to "file:line" or "default".
     :param notes: worth saying at start, and harmless: an action that no stage uses, a file in ``conf.d`` that is not read.
     :param files: the files that were read, in order.
+    :param sleep: how the machine goes to sleep, and what must be sure before.
     """
 
     settings: Settings = field(default_factory=Settings)
@@ -240,6 +242,7 @@ class Config:
     origins: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[Problem, ...] = ()
     files: tuple[str, ...] = ()
+    sleep: SleepOptions = field(default_factory=SleepOptions)
 
     @property
     def mode(self) -> str:

@@ -9,6 +9,7 @@ from powernap.config.declared import Declared, declared
 from powernap.config.model import Acting, ActionConfig, Config, MonitorConfig, Rule, Settings, Stage, Watching
 from powernap.config.values import show
 from powernap.core.value import dataclass
+from powernap.sleep.options import SleepOptions
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ def sections(config: Config) -> Iterator[Section]:
     yield Section("", _rows(config, "", declared(Settings), config.settings))
     for stage in config.stages:
         yield Section("[[stage]]", _rows(config, f"stage.{stage.name}", declared(Stage), stage))
+    yield Section("[sleep]", _rows(config, "sleep", declared(SleepOptions), config.sleep))
     for monitor in config.monitors.values():
         yield Section(f"[monitor.{monitor.name}]", _typed(config, "monitor", monitor, Watching))
     for rule in config.rules.values():

@@ -1,6 +1,6 @@
 """The files of a configuration laid over each other: later wins, tables of the same name merge, each value knows its line.
 
-Owns the outline (settings, stages, and the three kinds of named sections). Does not know any option.
+Owns the outline (settings, stages, [sleep], and the three kinds of named sections). Does not know any option.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from powernap.config.syntax import parse
 from powernap.core.value import dataclass
 
 SECTIONS = ("monitor", "rule", "action")
-HEADERS = {**{name: f"[{name}.NAME]" for name in SECTIONS}, "stage": "[[stage]]"}
+HEADERS = {**{name: f"[{name}.NAME]" for name in SECTIONS}, "stage": "[[stage]]", "sleep": "[sleep]"}
 """How each section of the outline begins."""
 OLD = {
     "powernap": "this is a PowerNap 2.x section: settings stand before the first section now, and its ACTION_METHOD and "
@@ -66,13 +66,15 @@ class Tree:
     """Everything that the files say. ``stages`` is in order of first mention."""
 
     settings: Table
+    sleep: Table
     stages: dict[str, StageTable] = field(default_factory=dict)
     sections: dict[str, dict[str, Table]] = field(default_factory=lambda: {name: {} for name in SECTIONS})
 
 
 def grow(sources: list[tuple[str, str]], findings: Findings) -> Tree:
     """One tree of (file, text) pairs, in the order in which they win."""
-    tree = Tree(Table(Place(sources[0][0] if sources else "")))
+    begin = Place(sources[0][0] if sources else "")
+    tree = Tree(Table(begin), Table(begin))
     for rank, (file, text) in enumerate(sources):
         parsed = parse(text, file, findings)
         _Layer(file, rank, parsed.places, findings).lay(tree, parsed.data)
@@ -108,6 +110,8 @@ class _Layer:
                 self.stages(tree, raw)
             elif key in SECTIONS:
                 self.sections(tree.sections[key], key, raw)
+            elif key == "sleep":
+                self.sleep(tree.sleep, raw)
             elif isinstance(raw, dict) or (raw and isinstance(raw, list) and isinstance(raw[0], dict)):
                 self.unknown_section(key)
             else:
@@ -162,6 +166,14 @@ class _Layer:
                 )
                 continue
             self.merge(known.setdefault(name, Table(self.place(kind, name))), table, kind, name)
+
+    def sleep(self, table: Table, raw: Any) -> None:
+        """``[sleep]``, of which there is one."""
+        if isinstance(raw, dict):
+            self.merge(table, raw, "sleep")
+            return
+        remedy = 'write [sleep] for the machine\'s sleep, or sleep = "suspend" below a [[stage]]'
+        self.findings.wrong(self.place("sleep"), "sleep", '"sleep" is a section', remedy)
 
     def merge(self, table: Table, raw: dict[str, Any], *path: str | int) -> None:
         """Later values win, one by one."""

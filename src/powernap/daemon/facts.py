@@ -42,9 +42,12 @@ def of_next(node: Node, now: float) -> dict[str, Any] | None:
     if judged.blockers or due is None or state.phase is Phase.HALTED:
         return None
     stage = state.settings.stages[state.stage + 1]
+    if stage.sleep:
+        due = max(due, state.sleep_at)
     return {
         "stage": stage.name,
         "in_s": round(max(0.0, due - now), 3),
+        "refused": state.refusal if stage.sleep else "",
         "actions": list(stage.actions),
         "sleep": stage.sleep,
     }
@@ -86,6 +89,7 @@ def why(node: Node) -> dict[str, Any]:
         "stage": stage,
         "idle_s": 0.0 if judged.blockers else ago(judged.idle_since, now),
         "blockers": [of_blocker(blocker, now) for blocker in judged.blockers],
+        "left_out": node.hands.skipped(),
         "next": of_next(node, now),
         "first_stage": None if first is None else {"stage": first.name, "after_s": first.after},
     }
@@ -118,7 +122,6 @@ def status(node: Node) -> dict[str, Any]:
             if standing(lease.until, now)
         ],
         "changed": node.hands.changed(),
-        "left_out": node.hands.skipped(),
         "conflicts": node.hands.conflicts(),
         "daemon": {
             "pid": os.getpid(),

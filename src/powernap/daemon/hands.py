@@ -132,13 +132,15 @@ class Hands:
 
     # ------------------------------------------------------------ restoring
 
-    async def restore(self) -> tuple[tuple[Failure, ...], tuple[str, ...]]:
-        """Put everything back, the action applied last first: what failed, and what was left because somebody else changed it."""
+    async def restore(self, keep: tuple[str, ...] = ()) -> tuple[tuple[Failure, ...], tuple[str, ...]]:
+        """Put everything back but the actions to ``keep``, the one applied last first: what failed, and what was left because somebody
+        else changed it."""
         if self.ledger is None:
             return (), ()
         async with self.restoring:
             # Fast actions first: the user who just came waits for the processor, not for a disk.
-            names = sorted(dict.fromkeys([*self.busy, *self.ledger.actions()]), key=self._slow)
+            applied = dict.fromkeys([*self.busy, *self.ledger.actions()])
+            names = sorted((name for name in applied if name not in keep), key=self._slow)
             first = await self._in_turn(names)
             # Another action may have been in the way: the clocks of a processor come back only once it is online again.
             again = [name for name in names if not first[name].complete and name not in self.busy]

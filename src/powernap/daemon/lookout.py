@@ -160,8 +160,8 @@ class Lookout:
 
     # ------------------------------------------------------------ looking
 
-    def look(self, serial: int, scope: Scope) -> None:
-        """Ask; the answers are fed as they come, and a complete look is closed by ``Looked``."""
+    def look(self, serial: int, scope: Scope, refusal: str = "") -> None:
+        """Ask; the answers are fed as they come, and a complete look is closed by ``Looked`` with the refusal of the sleep after it."""
         began = self.host.clock.boottime()
         for watch in [watch for watch in self.watches.values() if watch.wanted(scope, began)]:
             self._ask(watch)
@@ -169,15 +169,15 @@ class Lookout:
             return
         slow = [watch for watch in self.watches.values() if watch.pending is not None]
         if not slow:
-            self.feed(Looked(self.host.clock.boottime(), serial))
+            self.feed(Looked(self.host.clock.boottime(), serial, refusal))
             return
-        closing = asyncio.ensure_future(self._close_look(serial, began, slow))
+        closing = asyncio.ensure_future(self._close_look(serial, began, slow, refusal))
         self.looks.add(closing)
         closing.add_done_callback(self.looks.discard)
 
-    async def _close_look(self, serial: int, began: float, slow: list[Watch]) -> None:
+    async def _close_look(self, serial: int, began: float, slow: list[Watch], refusal: str) -> None:
         await asyncio.gather(*(self._answered(watch, began) for watch in slow))
-        self.feed(Looked(self.host.clock.boottime(), serial))
+        self.feed(Looked(self.host.clock.boottime(), serial, refusal))
 
     async def _answered(self, watch: Watch, began: float) -> None:
         """Wait until it has answered a check that was not begun before the look; a failure since then is an answer too."""

@@ -11,7 +11,7 @@ import os
 import traceback
 from collections import deque
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from powernap.config.model import Config
 from powernap.core import commands as ask
@@ -33,9 +33,15 @@ from powernap.host.journal import Journal
 from powernap.host.notify import notify, watchdog_period
 from powernap.host.resume import ResumeWatch
 from powernap.host.terminals import write_to_all
+from powernap.sleep.failure import SleepError
+
+if TYPE_CHECKING:
+    from powernap.daemon.night import Night
 
 STOP_LIMIT = 60.0
 """Seconds for putting everything back at the end; the unit's TimeoutStopSec is 90 s, and `powernap undo` comes after it."""
+FREE = (Phase.AWAKE, Phase.HALTED)
+"""Phases in which nothing is changed."""
 DEFECT_SILENCE = 60.0
 """Seconds in which the same defect is said once."""
 
@@ -59,6 +65,7 @@ class Node:
         self.gave_up: Callable[[], object] = lambda: None
         self.defects: dict[str, float] = {}
         self.tasks: set[asyncio.Task[None]] = set()
+        self._night: Night | None = None
         self.state: State
         self.alarm = Alarm(host.clock, self._due, lambda: notify("WATCHDOG=1"), watchdog_period(os.environ))
         assert host.ears is not None
@@ -76,6 +83,19 @@ class Node:
         self.kinds = dict(self.lookout.kinds())
         self.settings = settings_of(config, self.kinds)
         self.acting = self.voice.acting = config.mode == "act"
+
+    @property
+    def night(self) -> Night:
+        """How it sleeps; loaded when first something is changed or a sleep comes near."""
+        if self._night is None:
+            self._night = self.nightfall()
+        return self._night
+
+    def nightfall(self) -> Night:
+        """This machine's own."""
+        from powernap.daemon.night import Night  # noqa: PLC0415 - 0.5 MiB that a machine in use need not carry
+
+        return Night(self.host, self.config.sleep, self.feed, self.voice.say)
 
     # ------------------------------------------------------------ events in, commands out
 
@@ -140,6 +160,8 @@ class Node:
         if before.leases is not self.state.leases:
             self._tell_ended(before)
         self._perform_all(commands)
+        if self._night and before.phase is not self.state.phase and self.state.phase in FREE:
+            self._night.unguard()
 
     def _mind_kinds(self) -> None:
         """A monitor that was opened late, or lost its event source, may be of the other kind now: the core plans its looks by that."""
@@ -164,7 +186,15 @@ class Node:
             PERFORM[type(command)](self, command)
 
     def _look(self, command: ask.Look) -> None:
-        self.lookout.look(command.serial, Scope.EVENTLESS if command.eventless else Scope.ALL)
+        if command.sleep:
+            self._spawn(self._look_before_sleep(command))
+        else:
+            self.lookout.look(command.serial, Scope.EVENTLESS if command.eventless else Scope.ALL)
+
+    async def _look_before_sleep(self, command: ask.Look) -> None:
+        """First whether the machine may sleep at all, so that what the monitors say is as fresh as it can be."""
+        refusal = await self.night.refusal(command.sleep)
+        self.lookout.look(command.serial, Scope.ALL, refusal)
 
     def _set_timer(self, command: ask.SetTimer) -> None:
         self.alarm.set(command.at)
@@ -180,6 +210,8 @@ class Node:
         failed: tuple[ev.Failure, ...] = ()
         if self.acting:
             try:
+                if command.actions:
+                    await self.night.guard()
                 failed = await self.hands.apply(command.stage, command.actions)
             except Exception as error:
                 # Whatever was changed is in the ledger, and is put back with the stage.
@@ -197,10 +229,10 @@ class Node:
         failed = await self.put_back()
         self.feed(ev.Restored(self.host.clock.boottime(), command.serial, failed))
 
-    async def put_back(self) -> tuple[ev.Failure, ...]:
-        """Restore everything that the ledger holds: what failed."""
+    async def put_back(self, keep: tuple[str, ...] = ()) -> tuple[ev.Failure, ...]:
+        """Restore everything that the ledger holds, but for the actions to ``keep``: what failed."""
         try:
-            failed, kept = await self.hands.restore()
+            failed, kept = await self.hands.restore(keep)
         except Exception as error:
             self._defect("restoring", error)
             return (ev.Failure("restore", f"{type(error).__name__}: {error}"),)
@@ -209,14 +241,29 @@ class Node:
         return failed
 
     def _sleep(self, command: ask.Sleep) -> None:
-        if not self.acting:
-            reason = f"watching only: {command.state} would begin now"
+        if self.acting:
+            self._spawn(self._falling_asleep(command))
         else:
-            reason = f"{command.state} is refused: no way to wake this machine has been proven"
-        self.feed(ev.SleepFailed(self.host.clock.boottime(), command.serial, reason))
+            self.feed(ev.Pretended(self.host.clock.boottime(), command.serial))
 
-    def _cancel_sleep(self, command: ask.CancelSleep) -> None:
-        """Nothing sleeps yet that could be called back."""
+    async def _falling_asleep(self, command: ask.Sleep) -> None:
+        reason = ""
+        try:
+            await self.night.enter(command.state, lambda: self.put_back(command.keep))
+        except SleepError as error:
+            reason = str(error)
+        except Exception as error:
+            self._defect(f"going to {command.state}", error)
+            reason = f"{type(error).__name__}: {error}"
+        # It may have slept all the same; then that is what counts.
+        self.resumes.look()
+        if reason:
+            self.feed(ev.SleepFailed(self.host.clock.boottime(), command.serial, reason))
+        elif self.state.asleep == command.serial:
+            self._resumed(0.0)  # too short for the clocks to tell
+
+    def _cancel_sleep(self, _command: ask.CancelSleep) -> None:
+        self.night.cancel()
 
     def _warn(self, command: ask.Warn) -> None:
         left = show_duration(round(command.at - self.host.clock.boottime(), 1))
@@ -240,7 +287,7 @@ class Node:
         if what == "entered" and self.state.stage <= 0:
             self.voice.stage_began = self.host.clock.boottime()
         self.voice.say(what, stage, detail, blockers)
-        if self.state.phase in (Phase.AWAKE, Phase.HALTED):
+        if self.state.phase in FREE:
             self.voice.history.flush()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
@@ -249,7 +296,8 @@ class Node:
         task.add_done_callback(self.tasks.discard)
 
     def _resumed(self, slept: float) -> None:
-        self.feed(ev.Resumed(self.host.clock.boottime(), slept))
+        by = self._night.woken_by() if self._night else ""
+        self.feed(ev.Resumed(self.host.clock.boottime(), slept, by))
         # The loop's clock stood still meanwhile: the timer would come late by the whole sleep.
         self.alarm.arm()
 
@@ -312,6 +360,9 @@ class Node:
         self.hands.configure(config.actions, config.settings.action_time_limit)
         self.lookout = self._open(config)
         self._settle(config)
+        if self._night:
+            self._night.close()
+            self._night = None
         self.feed(ev.Reconfigured(self.host.clock.boottime(), self.settings))
         self.tell("reloaded", detail=", ".join(config.files))
 
@@ -334,6 +385,8 @@ class Node:
         for failure in failed:
             self.voice.say("restore-failed", detail=f"{failure.action}: {failure.reason}")
         self._say_all(self.lookout.close())
+        if self._night:
+            self._night.close()
         self.resumes.close()
         for task in [*self.tasks, restoring]:
             task.cancel()

@@ -18,7 +18,7 @@ from powernap.host.journal import INFO, WARNING, Journal
 
 LOUD = frozenset(
     {
-        "apply-failed", "restore-failed", "sleep-failed", "action-spent", "loop", "kept-foreign", "reload-refused", "monitor-failed",
+        "apply-failed", "restore-failed", "sleep-refused", "sleep-failed", "unguarded", "action-spent", "loop", "kept-foreign", "reload-refused", "monitor-failed",
         "defect", "conflict",
     }
 )  # fmt: skip
@@ -52,7 +52,7 @@ class Voice:
             entry["because"] = [
                 {"kind": b.kind, "name": b.name, "reason": b.reason, "who": list(b.who)} for b in blockers
             ]
-        if not self.acting and what in ("entered", "left"):
+        if not self.acting and what in ("entered", "left", "sleep"):
             entry["watching"] = True
         if what == "left":
             entry["seconds"] = round(now - self.stage_began, 3)

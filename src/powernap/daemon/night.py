@@ -1,0 +1,213 @@
+"""The machine's nights: whether it may sleep now, putting it to sleep, and making way when somebody else does.
+
+Owns the order of things: first everything is put back, then what wakes the machine is made ready, then it sleeps. What a sleep state
+is, who blocks it and what must be proven is powernap/sleep's. Nothing here decides when.
+
+While anything is changed the login manager's *delay* lock is held, so that a sleep which others ask for waits until all is put back
+(org.freedesktop.login1(5), "Inhibitor Locks"). The machine as such is free: awake, no lock and no connection is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from powernap.core import events as ev
+from powernap.core.verdict import Lease
+from powernap.daemon.aside import aside
+from powernap.host.host import Host
+from powernap.host.resume import SLEPT_MIN
+from powernap.sleep import inhibitors, kernel, preflight, states, wake_sources
+from powernap.sleep.failure import SleepError
+from powernap.sleep.login_manager import LoginManager
+from powernap.sleep.options import SleepOptions
+
+ANSWER_MAX = 30.0
+"""Seconds in which it must be known whether the machine may sleep; unknown is a refusal."""
+GUARD_MAX = 2.0
+"""Seconds that the first change waits for the delay lock: without it a foreign sleep comes over a machine with changed values, which are
+put back after it all the same."""
+SLEEP_MAX = 600.0
+"""Seconds awake within which a sleep that was accepted must have begun and ended; the loop's clock stands still in between."""
+MAKE_WAY_MAX = 300.0
+"""Seconds for which the machine stays up at most because somebody announced a sleep that does not come."""
+LEASE = "sleep"
+SEATS = "/run/systemd/seats"
+"""Where systemd-logind runs (sd_login(3) looks for the same)."""
+
+
+class Say(Protocol):
+    """Puts a line into the history."""
+
+    def __call__(self, what: str, stage: str = "", detail: str = "") -> None:
+        """``what`` is a kind of words.py."""
+        ...
+
+
+class Night:
+    """Made when the first stage is entered or the first sleep comes near. Everything happens in the loop's thread.
+
+    :param feed: takes events for the core.
+    :ivar manager: the login manager, ``None`` where the kernel is asked directly.
+    """
+
+    def __init__(self, host: Host, options: SleepOptions, feed: Callable[[ev.Event], None], say: Say) -> None:
+        self.host, self.options, self.feed, self.say = host, options, feed, say
+        logind = options.through == "logind" or (options.through == "auto" and host.files.exists(SEATS))
+        self.manager = LoginManager(host, self._coming, self._over, self._lost) if logind else None
+        self.before: wake_sources.Snapshot | None = None
+        self.entering = self.cancelled = False
+        self.ended: asyncio.Future[float] | None = None
+        self.unguarded = ""
+
+    # ------------------------------------------------------------ may it?
+
+    async def refusal(self, state: str) -> str:
+        """Why the machine may not sleep now, as a sentence; empty when it may. Never raises."""
+        try:
+            async with asyncio.timeout(ANSWER_MAX):
+                return await self._refusal(state)
+        except SleepError as error:
+            return str(error)
+        except TimeoutError:
+            return f"whether {state} is possible could not be found out within {ANSWER_MAX:g}s"
+        except Exception as error:
+            return f"whether {state} is possible could not be found out: {type(error).__name__}: {error}"
+
+    async def _refusal(self, state: str) -> str:
+        offered = await self.manager.offered() if self.manager else states.offered(self.host.files)
+        answer = offered[state]
+        if not answer:
+            return "; ".join(filter(None, (answer.detail, answer.remedy)))
+        if self.manager:
+            found = await self.manager.blockers(state)
+            if found:
+                return "; ".join(inhibitors.sentence(state, each) for each in found)
+        return preflight.refusal(self.host, state, self.options)
+
+    # ------------------------------------------------------------ our own sleep
+
+    async def enter(self, state: str, put_back: Callable[[], Awaitable[tuple[ev.Failure, ...]]]) -> None:
+        """Put back what the stages above changed, make the way back ready, and sleep; returns when the machine is back.
+
+        :raises SleepError: it did not sleep.
+        """
+        self.entering, self.cancelled = True, False
+        try:
+            failed = await put_back()
+            if failed:
+                named = "; ".join(f"{failure.action}: {failure.reason}" for failure in failed)
+                raise SleepError(f"not everything could be put back before it: {named}")
+            with preflight.ready(self.host, state, self.options) as notes:
+                for note in notes:
+                    self.say("sleep-ready", detail=note)
+                self._refuse_if_cancelled()
+                self.before = wake_sources.read(self.host.files)
+                await (self._through_logind(state) if self.manager else self._through_kernel(state))
+        finally:
+            self.entering = False
+
+    def cancel(self) -> None:
+        """Somebody came: do not sleep, if there is still time."""
+        self.cancelled = True
+
+    def _refuse_if_cancelled(self) -> None:
+        if self.cancelled:
+            raise SleepError("somebody came")
+
+    async def _through_logind(self, state: str) -> None:
+        assert self.manager is not None
+        self.ended = asyncio.get_running_loop().create_future()
+        # Our own lock would hold off our own sleep.
+        self.manager.drop()
+        try:
+            await self.manager.sleep(state)
+            async with asyncio.timeout(SLEEP_MAX):
+                slept = await self.ended
+        except TimeoutError:
+            raise SleepError(f"logind accepted {state} and has not ended it") from None
+        finally:
+            self.ended = None
+        if slept < SLEPT_MIN:
+            why = await self.manager.failure(state)
+            raise SleepError(why or f"logind accepted {state}, and the machine did not sleep")
+
+    async def _through_kernel(self, state: str) -> None:
+        loop = asyncio.get_running_loop()
+
+        async def heard() -> str:
+            # Twice through the loop: what the kernel has told by now is heard before this goes on.
+            for _ in range(2):
+                await asyncio.sleep(0)
+            return "somebody came" if self.cancelled else ""
+
+        def in_use() -> str:
+            return asyncio.run_coroutine_threadsafe(heard(), loop).result(ANSWER_MAX)
+
+        await aside(lambda: kernel.enter(self.host.files, state, in_use), "sleep")
+
+    # ------------------------------------------------------------ others' sleep
+
+    async def guard(self) -> None:
+        """Something is about to be changed: from now on no sleep comes before it is put back."""
+        self.before = wake_sources.read(self.host.files)
+        if self.manager is None:
+            return
+        trouble = ""
+        try:
+            async with asyncio.timeout(GUARD_MAX):
+                await self.manager.hold("changed values are put back first")
+        except TimeoutError:
+            trouble = f"no answer from logind within {GUARD_MAX:g}s"
+        except SleepError as error:
+            trouble = str(error)
+        if trouble and trouble != self.unguarded:
+            self.say("unguarded", detail=trouble)
+        self.unguarded = trouble
+
+    def unguard(self) -> None:
+        """Everything is as it was: whoever waited for that may go on."""
+        if self.manager is not None:
+            self.manager.drop()
+            if not self.manager.begun and not self.entering:
+                self.manager.close()
+
+    def _coming(self, what: str) -> None:
+        if self.entering:
+            return
+        why = (
+            "this machine is being shut down"
+            if what == "shutdown"
+            else "somebody sends this machine to sleep"
+        )
+        now = self.host.clock.boottime()
+        self.feed(ev.LeaseTaken(now, Lease(LEASE, "systemd-logind", why, now, now + MAKE_WAY_MAX)))
+
+    def _over(self, what: str, slept: float) -> None:
+        if self.ended is not None and not self.ended.done() and what == "sleep":
+            self.ended.set_result(slept)
+        if not self.entering:
+            self.feed(ev.LeaseEnded(self.host.clock.boottime(), LEASE))
+
+    def _lost(self, why: str) -> None:
+        if self.ended is not None and not self.ended.done():
+            self.ended.set_exception(SleepError(why))
+        if self.manager is not None and self.manager.why and why != self.unguarded:
+            self.unguarded = why
+            self.say("unguarded", detail=why)
+
+    # ------------------------------------------------------------ afterwards
+
+    def woken_by(self) -> str:
+        """What ended the latest sleep, in words; empty where nothing tells."""
+        if self.before is None:
+            return ""
+        before, self.before = self.before, wake_sources.read(self.host.files)
+        woke = wake_sources.woke(self.host.files, before, self.before)
+        return "" if woke.kind == wake_sources.UNKNOWN else woke.words
+
+    def close(self) -> None:
+        """The end."""
+        if self.manager is not None:
+            self.manager.close()
