@@ -73,7 +73,7 @@ def test_a_fault_in_a_merged_stage_names_the_drop_ins_line():
     """The value's own place counts, not the section's first."""
     main = '[[stage]]\nname = "ease"\nafter = "5min"\nactions = ["cpu-clock"]\n'
     assert refusal(main, '[[stage]]\nname = "ease"\nafter = 9\n') == [
-        'b.toml:3: "after" in stage "ease" is a duration and 9 has no unit; write "9s" or "9min"'
+        'b.toml:3: "after" in stage "ease" is a duration or "auto" and 9 has no unit; write "9s" or "9min"'
     ]
 
 

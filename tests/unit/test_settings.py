@@ -19,7 +19,7 @@ def test_everything_that_decisions_depend_on_arrives() -> None:
         {"both": model.RuleConfig("both", all_of=("hears", "counts")), "any": model.RuleConfig("any", any_of=("hears",))},
     )  # fmt: skip
 
-    assert settings_of(config, {"hears": True, "counts": False}) == Settings(
+    assert settings_of(config, {"hears": True, "counts": False}, {}) == Settings(
         stages=(Stage("ease", 10.0, ("a", "b"), 1.0, None), Stage("sleep", 20.0, (), 0.0, "suspend")),
         monitors=(
             ("hears", MonitorRule(True, 30.0, False, 40.0)),

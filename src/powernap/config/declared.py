@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false"}
@@ -47,6 +47,7 @@ class Declared:
     example: str = ""
     choices: tuple[str, ...] = ()
     check: Callable[[Any], str | None] | None = None
+    words: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def required(self) -> bool:
@@ -61,6 +62,7 @@ class Declared:
             word = (
                 "one of " + ", ".join(self.choices) if not self.many else "any of " + ", ".join(self.choices)
             )
+        word = " or ".join([word, *(f'"{each}"' for each in self.words)])
         return f"list: {word}" if self.many else word
 
     @property
@@ -85,7 +87,7 @@ def declared(options: type[Any]) -> dict[str, Declared]:
         kinds, many = _shape(hints[field.name])
         words = {
             name: field.metadata[name]
-            for name in ("help", "unit", "example", "choices", "check")
+            for name in ("help", "unit", "example", "choices", "check", "words")
             if name in field.metadata
         }
         found[key] = Declared(key, field.name, kinds, many, _default(field), **words)

@@ -16,8 +16,12 @@ from powernap.core.value import dataclass
 from powernap.sleep.options import SleepOptions
 
 
+AUTO = -1.0
+"""The value of ``after = "auto"``: the daemon chooses (daemon/thresholds.py)."""
+
+
 def _positive(value: float) -> str | None:
-    return None if value > 0 else "0 is not enough; write a longer time"
+    return None if value > 0 or value == AUTO else "0 is not enough; write a longer time"
 
 
 def _at_least(least: int) -> Any:
@@ -102,10 +106,12 @@ class Stage:
         example="ease",
     )
     after: float = option(
-        help="The idle time at which it is entered; each stage later than the one before.",
+        help='The idle time at which it is entered; each stage later than the one before. "auto" chooses it by what the stage saves here and'
+        " by how long this machine's idle times last.",
         unit="duration",
         example="5min",
         check=_positive,
+        words={"auto": AUTO},
     )
     warn: float = option(
         0.0,
@@ -126,6 +132,20 @@ class Stage:
     )
     enabled: bool = option(
         True, help="`false` leaves the stage out: for a drop-in that does without it.", example="false"
+    )
+    least: float = option(
+        120.0,
+        help='With after = "auto": never earlier than this.',
+        unit="duration",
+        example="2min",
+        check=_positive,
+    )
+    most: float = option(
+        7200.0,
+        help='With after = "auto": never later than this.',
+        unit="duration",
+        example="2h",
+        check=_positive,
     )
 
 

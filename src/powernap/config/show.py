@@ -7,7 +7,7 @@ from typing import Any
 
 from powernap.config.declared import Declared, declared
 from powernap.config.model import Acting, ActionConfig, Config, MonitorConfig, Rule, Settings, Stage, Watching
-from powernap.config.values import show
+from powernap.config.values import quote, show
 from powernap.core.value import dataclass
 from powernap.sleep.options import SleepOptions
 
@@ -62,7 +62,8 @@ def _rows(config: Config, path: str, options: dict[str, Declared], values: Any) 
 
 
 def _row(config: Config, path: str, option: Declared, value: Any) -> Row:
-    text = "" if value == () and option.default == () else show(value, option.unit)
+    word = next((quote(word) for word, means in option.words.items() if means == value), "")
+    text = "" if value == () and option.default == () else word or show(value, option.unit)
     return Row(path, option.key, value, text, option.unit, config.origins.get(path, "default"))
 
 

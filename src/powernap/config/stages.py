@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from powernap.config.declared import declared
 from powernap.config.fill import Form
-from powernap.config.model import Stage
+from powernap.config.model import AUTO, Stage
 from powernap.config.problems import Place
 from powernap.config.sections import NAME
 from powernap.config.tree import StageTable, Table
@@ -43,7 +43,7 @@ def ladder(form: Form, tables: dict[str, StageTable]) -> list[Rung]:
         later = (
             number
             for number, other in enumerate(ordered)
-            if other.rank < rung.rank and other.stage.after > rung.stage.after
+            if other.rank < rung.rank and earliest(other.stage) > earliest(rung.stage)
         )
         ordered.insert(next(later, len(ordered)), rung)
     _check_times(form, ordered)
@@ -78,6 +78,9 @@ def _check_times(form: Form, rungs: list[Rung]) -> None:
     """Each stage later than the one before, and each warning after the stage before began."""
     for before, rung in zip([None, *rungs], rungs, strict=False):
         stage, path = rung.stage, f"stage.{rung.stage.name}"
+        if stage.after == AUTO or (before and before.stage.after == AUTO):
+            _check_auto(form, before, rung)
+            continue
         begun = before.stage.after if before else 0.0
         first = (
             f'"{before.stage.name}" begins at {show_duration(begun)} ({before.place("after")})'
@@ -93,6 +96,31 @@ def _check_times(form: Form, rungs: list[Rung]) -> None:
             message = f"{warning}, but {first}" if before else f"{warning}, when the machine is not idle yet"
             remedy = f"give warn less than {show_duration(stage.after - begun)}"
             form.findings.wrong(rung.place("warn"), f"{path}.warn", message, remedy)
+
+
+def _check_auto(form: Form, before: Rung | None, rung: Rung) -> None:
+    """There must be room between the earliest time of the stage before and the latest of this one, for the warning too."""
+    stage, path = rung.stage, f"stage.{rung.stage.name}"
+    begun = earliest(before.stage) if before else 0.0
+    key = "most" if stage.after == AUTO else "after"
+    latest = stage.most if stage.after == AUTO else stage.after
+    if stage.after == AUTO and stage.least > stage.most:
+        message = f'stage "{stage.name}" begins at {show_duration(stage.least)} at the earliest and at {show_duration(stage.most)} at the latest'
+        form.findings.wrong(rung.place("least"), f"{path}.least", message, "give least less than most")
+    elif latest <= begun + stage.warn:
+        first = (
+            f'"{before.stage.name}" begins at {show_duration(begun)} at the earliest'
+            if before
+            else "it warns before"
+        )
+        message = f'stage "{stage.name}" begins at {show_duration(latest)} at the latest, and {first}'
+        remedy = f"give it more than {show_duration(begun + stage.warn)}"
+        form.findings.wrong(rung.place(key), f"{path}.{key}", message, remedy)
+
+
+def earliest(stage: Stage) -> float:
+    """Seconds of idle time before which it is not entered."""
+    return stage.least if stage.after == AUTO else stage.after
 
 
 def _check_sleep(form: Form, rungs: list[Rung]) -> None:

@@ -83,6 +83,8 @@ def _one(raw: Any, option: Declared) -> Any:
         raise WrongValueError(
             f'"{option.key}" is too large: TOML has whole numbers of 64 bits', _example(option)
         )
+    if isinstance(raw, str) and raw in option.words:
+        return option.words[raw]
     if option.unit in CONVERT:
         return _quantity(raw, option)
     value = _scalar(raw, option)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 REQUIRED: Any = dataclasses.MISSING
@@ -17,6 +17,7 @@ def option(
     example: str = "",
     choices: tuple[str, ...] = (),
     check: Callable[[Any], str | None] | None = None,
+    words: Mapping[str, Any] | None = None,
 ) -> Any:
     """A field of an ``Options`` dataclass.
 
@@ -31,8 +32,11 @@ def option(
     :param example: as an admin would write it; the docs and the error messages quote it.
     :param choices: the only words allowed.
     :param check: gets the converted value; answers with what is wrong and what to write instead, or ``None``.
+    :param words: what may stand instead of a quantity, and the value it is converted to ("auto").
     """
-    metadata = {"help": help, "unit": unit, "example": example, "choices": choices, "check": check}
+    metadata = {
+        "help": help, "unit": unit, "example": example, "choices": choices, "check": check, "words": words or {},
+    }  # fmt: skip
     if default is REQUIRED:
         return dataclasses.field(metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)

@@ -134,7 +134,8 @@ class Hands:
 
     async def restore(self, keep: tuple[str, ...] = ()) -> tuple[tuple[Failure, ...], tuple[str, ...]]:
         """Put everything back but the actions to ``keep``, the one applied last first: what failed, and what was left because somebody
-        else changed it."""
+        else changed it.
+        """
         if self.ledger is None:
             return (), ()
         async with self.restoring:

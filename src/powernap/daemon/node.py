@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from powernap.config.model import Config
+from powernap.config.model import AUTO, Config
 from powernap.core import commands as ask
 from powernap.core import events as ev
 from powernap.core.deadlines import verdict
@@ -37,6 +37,7 @@ from powernap.sleep.failure import SleepError
 
 if TYPE_CHECKING:
     from powernap.daemon.night import Night
+    from powernap.daemon.thresholds import Thresholds
 
 STOP_LIMIT = 60.0
 """Seconds for putting everything back at the end; the unit's TimeoutStopSec is 90 s, and `powernap undo` comes after it."""
@@ -71,6 +72,7 @@ class Node:
         assert host.ears is not None
         self.resumes = ResumeWatch(host.ears, self._resumed)
         self.lookout = self._open(config)
+        self.thresholds = self._thresholds(config)
         self._settle(config)
         self.loop.set_exception_handler(self._startled)
 
@@ -79,9 +81,16 @@ class Node:
         lookout.open(config.monitors.values())
         return lookout
 
+    def _thresholds(self, config: Config) -> Thresholds | None:
+        if all(stage.after != AUTO for stage in config.stages):
+            return None
+        from powernap.daemon.thresholds import Thresholds  # noqa: PLC0415 - only where a stage is automatic
+
+        return Thresholds(config, self.host.files, os.path.dirname(self.voice.history.path))
+
     def _settle(self, config: Config) -> None:
         self.kinds = dict(self.lookout.kinds())
-        self.settings = settings_of(config, self.kinds)
+        self.settings = settings_of(config, self.kinds, self.thresholds.waits if self.thresholds else {})
         self.acting = self.voice.acting = config.mode == "act"
 
     @property
@@ -92,7 +101,7 @@ class Node:
         return self._night
 
     def nightfall(self) -> Night:
-        """This machine's own."""
+        """As the configuration wants it."""
         from powernap.daemon.night import Night  # noqa: PLC0415 - 0.5 MiB that a machine in use need not carry
 
         return Night(self.host, self.config.sleep, self.feed, self.voice.say)
@@ -162,6 +171,17 @@ class Node:
         self._perform_all(commands)
         if self._night and before.phase is not self.state.phase and self.state.phase in FREE:
             self._night.unguard()
+        if self.thresholds:
+            self._mind_gaps(self.thresholds)
+
+    def _mind_gaps(self, thresholds: Thresholds) -> None:
+        """Each idle time that ends teaches how long to wait in the next one."""
+        now = self.host.clock.boottime()
+        judged = verdict(self.state, now)
+        if thresholds.note(None if judged.blockers else judged.idle_since, now):
+            self._settle(self.config)
+            self.tell("chosen", detail=thresholds.text())
+            self.queue.append(ev.Reconfigured(now, self.settings))
 
     def _mind_kinds(self) -> None:
         """A monitor that was opened late, or lost its event source, may be of the other kind now: the core plans its looks by that."""
@@ -357,6 +377,9 @@ class Node:
         self.refresh(Scope.ALL)
         self._say_all(self.lookout.close())
         self.config = config
+        if self.thresholds:
+            self.thresholds.save()
+        self.thresholds = self._thresholds(config)
         self.hands.configure(config.actions, config.settings.action_time_limit)
         self.lookout = self._open(config)
         self._settle(config)
@@ -391,6 +414,8 @@ class Node:
         for task in [*self.tasks, restoring]:
             task.cancel()
         await asyncio.gather(*self.tasks, restoring, return_exceptions=True)
+        if self.thresholds:
+            self.thresholds.save()
         self.voice.history.flush()
         return not failed
 

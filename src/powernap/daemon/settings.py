@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from powernap.config.model import Config, MonitorConfig
 from powernap.core.ladder import MonitorRule, Rule, Settings, Stage
 
@@ -11,15 +13,20 @@ def of_monitor(config: MonitorConfig, *, events: bool) -> MonitorRule:
     return MonitorRule(events, config.hold, config.on_error == "active", config.error_limit)
 
 
-def settings_of(config: Config, events: dict[str, bool]) -> Settings:
+def settings_of(config: Config, events: dict[str, bool], waits: Mapping[str, float]) -> Settings:
     """The core's settings.
 
     :param events: for each monitor that is watched, whether an event tells of its activity.
+    :param waits: the idle times of stages whose ``after`` is chosen, in seconds; empty where all are written.
     """
     given = config.settings
     stages = tuple(
         Stage(
-            stage.name, stage.after, stage.actions, stage.warn, None if stage.sleep == "none" else stage.sleep
+            stage.name,
+            waits.get(stage.name, stage.after),
+            stage.actions,
+            stage.warn,
+            None if stage.sleep == "none" else stage.sleep,
         )
         for stage in config.stages
     )

@@ -21,6 +21,7 @@ SENTENCES = {
     "sleep-ready": "before the sleep: {detail}",
     "sleep-refused": "stage {stage} is not entered: {detail}; trying again later",
     "sleep-failed": "stage {stage}: {detail}; staying up",
+    "chosen": "idle times chosen by what this machine does: {detail}",
     "unguarded": "{detail}; what is changed then is put back after it",
     "resumed": "back: {detail}",
     "woken": "{detail} asked to come back",
