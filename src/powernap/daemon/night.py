@@ -10,15 +10,16 @@ While anything is changed the login manager's *delay* lock is held, so that a sl
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 from powernap.core import events as ev
 from powernap.core.verdict import Lease
 from powernap.daemon.aside import aside
+from powernap.host.availability import Availability
 from powernap.host.host import Host
 from powernap.host.resume import SLEPT_MIN
-from powernap.sleep import inhibitors, kernel, preflight, states, wake_sources
+from powernap.sleep import inhibitors, kernel, preflight, proof, rtc, states, wake_sources
 from powernap.sleep.failure import SleepError
 from powernap.sleep.login_manager import LoginManager
 from powernap.sleep.options import SleepOptions
@@ -48,12 +49,19 @@ class Say(Protocol):
 class Night:
     """Made when the first stage is entered or the first sleep comes near. Everything happens in the loop's thread.
 
-    :param feed: takes events for the core.
+    :param feed: takes events for the core. :param proofs: the record of `powernap prove-wake`.
     :ivar manager: the login manager, ``None`` where the kernel is asked directly.
     """
 
-    def __init__(self, host: Host, options: SleepOptions, feed: Callable[[ev.Event], None], say: Say) -> None:
-        self.host, self.options, self.feed, self.say = host, options, feed, say
+    def __init__(
+        self,
+        host: Host,
+        options: SleepOptions,
+        feed: Callable[[ev.Event], None],
+        say: Say,
+        proofs: str = proof.DEFAULT,
+    ) -> None:
+        self.host, self.options, self.feed, self.say, self.proofs = host, options, feed, say, proofs
         logind = options.through == "logind" or (options.through == "auto" and host.files.exists(SEATS))
         self.manager = LoginManager(host, self._coming, self._over, self._lost) if logind else None
         self.before: wake_sources.Snapshot | None = None
@@ -76,15 +84,19 @@ class Night:
             return f"whether {state} is possible could not be found out: {type(error).__name__}: {error}"
 
     async def _refusal(self, state: str) -> str:
-        offered = await self.manager.offered() if self.manager else states.offered(self.host.files)
-        answer = offered[state]
-        if not answer:
-            return "; ".join(filter(None, (answer.detail, answer.remedy)))
-        if self.manager:
-            found = await self.manager.blockers(state)
-            if found:
-                return "; ".join(inhibitors.sentence(state, each) for each in found)
-        return preflight.refusal(self.host, state, self.options)
+        offered = await self._offered()
+        wall = self.host.clock.wall()
+        until = preflight.alarm_for(wall, self.options, None)
+        record = proof.load(self.proofs)
+        request = preflight.Request(state)
+        found = preflight.refused(self.host.files, wall, self.options, request, record, until, offered)
+        if self.manager and not found:
+            blockers = await self.manager.blockers(state)
+            found = [inhibitors.sentence(state, each) for each in blockers]
+        return "; ".join(found)
+
+    async def _offered(self) -> Mapping[str, Availability]:
+        return await self.manager.offered() if self.manager else states.offered(self.host.files)
 
     # ------------------------------------------------------------ our own sleep
 
@@ -99,14 +111,37 @@ class Night:
             if failed:
                 named = "; ".join(f"{failure.action}: {failure.reason}" for failure in failed)
                 raise SleepError(f"not everything could be put back before it: {named}")
-            with preflight.ready(self.host, state, self.options) as notes:
-                for note in notes:
-                    self.say("sleep-ready", detail=note)
+            ready = await self._make_ready(state)
+            try:
                 self._refuse_if_cancelled()
                 self.before = wake_sources.read(self.host.files)
                 await (self._through_logind(state) if self.manager else self._through_kernel(state))
+            finally:
+                self._clear(ready.alarm)
         finally:
             self.entering = False
+
+    async def _make_ready(self, state: str) -> preflight.Ready:
+        """In a thread: a network card may take its time."""
+        offered, record = await self._offered(), proof.load(self.proofs)
+        files, wall, request = self.host.files, self.host.clock.wall(), preflight.Request(state)
+        ready: preflight.Ready = await aside(
+            lambda: preflight.check(files, wall, self.options, request, record, offered=offered), "preflight"
+        )
+        if not ready:
+            raise SleepError("; ".join(ready.refusals))
+        for note in ready.done:
+            self.say("sleep-ready", detail=note)
+        return ready
+
+    def _clear(self, alarm: rtc.Alarm | None) -> None:
+        """An alarm that did not ring is not left behind to wake whoever sleeps next."""
+        if alarm is None:
+            return
+        try:
+            rtc.clear(self.host.files, alarm)
+        except rtc.AlarmError as error:
+            self.say("defect", detail=f"{error}; it may wake a later sleep")
 
     def cancel(self) -> None:
         """Somebody came: do not sleep, if there is still time."""

@@ -104,7 +104,10 @@ class Node:
         """As the configuration wants it."""
         from powernap.daemon.night import Night  # noqa: PLC0415 - 0.5 MiB that a machine in use need not carry
 
-        return Night(self.host, self.config.sleep, self.feed, self.voice.say)
+        proofs = os.path.join(
+            os.path.dirname(self.voice.history.path) or "/var/lib/powernap", "wake-proof.json"
+        )
+        return Night(self.host, self.config.sleep, self.feed, self.voice.say, proofs)
 
     # ------------------------------------------------------------ events in, commands out
 

@@ -1,0 +1,194 @@
+"""Nights of a machine without a login manager: what refuses a sleep, the order in which things are done, and what is left afterwards."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+
+import fakesleep
+from fakekernel import FakeKernel, acpi_server
+from keeper import run
+from powernap.core.events import Failure
+from powernap.daemon.night import Night
+from powernap.host.host import Host
+from powernap.sleep.failure import SleepError
+from powernap.sleep.options import SleepOptions
+
+ALARM = f"{fakesleep.RTC}/rtc/rtc0/wakealarm"
+SURE = {"proof": "override"}
+
+
+class Bed:
+    """A machine that can sleep, and its nights. ``did`` is what happened, in order."""
+
+    def __init__(self, path: Any, **options: Any) -> None:
+        self.kernel: FakeKernel = acpi_server(path / "machine")
+        self.clock = fakesleep.add_sleep(self.kernel)
+        self.did: list[str] = []
+        self.said: list[tuple[str, str]] = []
+        self.failed: tuple[Failure, ...] = ()
+        self.kernel.around = self.written
+        self.night = Night(
+            Host(files=self.kernel, clock=self.clock),
+            SleepOptions(**options),
+            lambda event: self.did.append(type(event).__name__),
+            lambda what, stage="", detail="": self.said.append((what, detail)),
+            os.path.join(path, "wake-proof.json"),
+        )
+
+    def written(self, moment: str, path: str) -> None:
+        """Each write, by its file's name."""
+        if moment == "before":
+            self.did.append(path.rpartition("/")[2])
+
+    async def put_back(self) -> tuple[Failure, ...]:
+        """As hands do."""
+        self.did.append("put back")
+        return self.failed
+
+    def sleeps(self, state: str = "suspend") -> None:
+        """From putting back to waking."""
+        run(self.night.enter(state, self.put_back))
+
+    def refusal(self, state: str = "suspend") -> str:
+        """Why not."""
+        answer: str = run(self.night.refusal(state))
+        return answer
+
+
+def test_no_sleep_without_a_proven_way_back(tmp_path):
+    """The default; and the remedy is named."""
+    bed = Bed(tmp_path)
+    assert "no way to wake this machine from suspend is proven" in bed.refusal()
+    assert "powernap prove-wake" in bed.refusal()
+    with pytest.raises(SleepError, match="is proven"):
+        bed.sleeps()
+    assert bed.did == ["put back"]
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [("suspend", ""), ("suspend-then-hibernate", ""), ("hibernate", ""), ("power-off", "")],
+)
+def test_an_admin_may_say_that_there_is_a_way(tmp_path, state, words):
+    """Then only what is impossible refuses it."""
+    assert words in Bed(tmp_path, **SURE).refusal(state)
+
+
+def test_what_the_machine_cannot_do_is_refused(tmp_path):
+    """With the reason."""
+    bed = Bed(tmp_path, **SURE)
+    bed.kernel.put("/sys/power/state", "freeze")
+    assert "suspend is not possible: this machine has no suspend" in bed.refusal()
+
+
+def test_looking_changes_nothing(tmp_path):
+    """Also watching it is asked before each sleep stage."""
+    bed = Bed(tmp_path, **SURE, alarm=86400.0)
+    fakesleep.disarm(bed.kernel)
+    bed.refusal()
+    assert bed.did == []
+
+
+def test_an_answer_that_cannot_be_had_is_a_refusal(tmp_path):
+    """Awake when unsure."""
+    bed = Bed(tmp_path, **SURE)
+    os.makedirs(bed.night.proofs)
+    assert bed.refusal() == ""  # an override needs no record
+    bed.night.options = SleepOptions()
+    assert "cannot be read" in bed.refusal()
+    bed.night._offered = None  # type: ignore[assignment,method-assign]
+    assert "could not be found out" in bed.refusal()
+
+
+def test_everything_is_put_back_then_the_way_back_is_made_ready_then_it_sleeps(tmp_path):
+    """In this order; the alarm that did not ring is cleared afterwards."""
+    bed = Bed(tmp_path, **SURE, alarm=86400.0)
+    fakesleep.wake_after(bed.kernel, 3600.0, "serio0")
+    bed.sleeps()
+    assert bed.did == ["put back", "wakealarm", "wakeup_count", "state", "wakealarm"]
+    assert bed.kernel.read(ALARM).strip() == ""
+    assert bed.clock.asleep() == 3600.0
+    assert "keyboard" in bed.night.woken_by()
+    assert [what for what, _ in bed.said] == ["sleep-ready"]
+
+
+def test_the_alarm_wakes_it_at_the_latest(tmp_path):
+    """A safety alarm needs nobody else."""
+    bed = Bed(tmp_path, **SURE, alarm=3600.0)
+    bed.sleeps()
+    assert bed.clock.asleep() == pytest.approx(3600.0, abs=2)
+    assert "the clock's alarm" in bed.night.woken_by()
+
+
+def test_a_machine_that_is_not_as_it_was_does_not_sleep(tmp_path):
+    """What could not be put back is named."""
+    bed = Bed(tmp_path, **SURE)
+    bed.failed = (Failure("cpu-clock", "EIO"),)
+    with pytest.raises(SleepError, match="cpu-clock: EIO"):
+        bed.sleeps()
+    assert bed.did == ["put back"]
+
+
+def test_who_comes_before_it_sleeps_keeps_it_awake(tmp_path):
+    """Up to the last write; the alarm is taken back."""
+    bed = Bed(tmp_path, **SURE, alarm=86400.0)
+
+    def somebody(moment: str, path: str) -> None:
+        bed.written(moment, path)
+        if path == "/sys/power/wakeup_count" or (moment == "after" and path.endswith("wakealarm")):
+            bed.night.cancel()
+
+    bed.kernel.around = somebody
+    with pytest.raises(SleepError, match="somebody came"):
+        bed.sleeps()
+    assert "state" not in bed.did
+    assert bed.kernel.read(ALARM).strip() == ""
+
+
+def test_what_is_heard_while_the_kernel_counts_is_the_last_look(tmp_path):
+    """An event that the loop has not taken yet is taken before the machine goes."""
+    bed = Bed(tmp_path, **SURE)
+    read = bed.kernel.read
+
+    def reading(path: str) -> str:
+        if path == "/sys/power/wakeup_count":
+            bed.night.cancel()
+        return read(path)
+
+    bed.kernel.read = reading  # type: ignore[method-assign]
+    with pytest.raises(SleepError, match="somebody came"):
+        bed.sleeps()
+    assert "state" not in bed.did
+
+
+def test_a_device_that_refuses_is_named(tmp_path):
+    """As the kernel counted it."""
+    bed = Bed(tmp_path, **SURE, alarm=3600.0)
+    fakesleep.refuse_sleep(bed.kernel, "0000:00:03.0")
+    with pytest.raises(SleepError, match=r"the device 0000:00:03.0 failed"):
+        bed.sleeps()
+    assert bed.kernel.read(ALARM).strip() == ""
+
+
+def test_a_card_that_was_disarmed_is_armed_again_and_told(tmp_path):
+    """Another tool takes the flags away at boot."""
+    bed = Bed(tmp_path, **SURE, wake_nic="enp3s0")
+    fakesleep.disarm(bed.kernel)
+    fakesleep.wake_after(bed.kernel, 60.0, "0000:00:03.0")
+    bed.sleeps()
+    assert "g" in fakesleep.armed(bed.kernel)
+    assert any("was not armed for magic packets" in detail for _, detail in bed.said)
+
+
+def test_what_ended_somebody_elses_sleep_is_told_while_something_is_changed(tmp_path):
+    """The counters were read when the stage was entered; without that nothing is known."""
+    bed = Bed(tmp_path)
+    assert bed.night.woken_by() == ""
+    run(bed.night.guard())
+    fakesleep.event(bed.kernel, "LNXPWRBN:00")
+    assert "the power button" in bed.night.woken_by()
+    bed.night.unguard()
+    bed.night.close()
