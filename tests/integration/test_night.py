@@ -96,8 +96,7 @@ def test_a_foreign_suspend_waits_until_everything_is_put_back(machine: PrivateBu
             slow.set()
             await keeper.reach("awake")
             await until(lambda: not held(keeper))
-            while not any(event.startswith("slept") for event in fakelogind.events(machine)):
-                await asyncio.sleep(0.01)
+            await until(lambda: any(event.startswith("slept") for event in fakelogind.events(machine)))
             other.close()
             assert order[-1] == "put back"
             assert not any(event.startswith(("slept", "unlocked delay powernapd")) for event in order)

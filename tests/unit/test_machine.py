@@ -523,9 +523,9 @@ def test_whoever_wakes_the_machine_while_it_restores_ends_the_loop():
 
 def test_an_admin_who_asks_gets_the_stage_after_a_look():
     """Not before: somebody may be there."""
-    play(ladder(EASE)).quiet(until=10).forget().nap().expects().waits_until(10).quiet(until=11).does(
-        "10 look", "10 apply ease: clock park"
-    )
+    play(ladder(EASE)).quiet(until=10).forget().nap().expects("tell asked ease").waits_until(10).quiet(
+        until=11
+    ).does("10 look", "10 apply ease: clock park")
 
 
 def test_an_admin_who_asks_for_a_deep_stage_gets_all_before_it_and_users_are_warned():
@@ -542,7 +542,7 @@ def test_an_admin_who_asks_during_a_look_gets_another_one():
     asked = (
         play(ladder(EASE)).answering("ssh", active=True).quiet(until=59).at(60).due().hears("ssh").forget()
     )
-    asked.at(60.5).nap().looked().expects().waits_until(60.5)
+    asked.at(60.5).nap().looked().expects("tell asked ease").waits_until(60.5)
     asked.asleep().answering("ssh").quiet(until=61).does("60.5 look", "60.5 apply ease: clock park")
 
 

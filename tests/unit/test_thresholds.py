@@ -179,7 +179,7 @@ async def test_the_daemon_naps_after_the_chosen_time(keeper: Keeper) -> None:
     thresholds = keeper.node.thresholds
     assert thresholds
     numbers = itertools.count()
-    thresholds.note = lambda _idle, _now: next(numbers) == 0  # type: ignore[method-assign]
+    thresholds.note = lambda idle_since, now: next(numbers) == 0  # type: ignore[method-assign]
     thresholds.waits = {"ease": 0.06}
     keeper.fakes["work"].tell(active=True)
     await until(lambda: keeper.said("chosen"))

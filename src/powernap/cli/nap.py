@@ -23,10 +23,10 @@ def add(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Ask; say what came of it."""
-    with after.following({"entered", "apply-failed", "refused", "left"}) as followed:
+    with after.following({"entered", "apply-failed", "refused", "sleep-refused", "left"}) as followed:
         answer = client.ask("nap", stage=args.stage)
         if args.json:
             return show_json(answer)
-        entries = followed.until({"entered", "refused", "left"})
+        entries = followed.until({"entered", "refused", "sleep-refused", "left"})
     print(after.told(entries) or why.state(client.ask("why", refresh=False)))
-    return 1 if any(entry["event"] == "refused" for entry in entries) else 0
+    return 1 if any(entry["event"] in {"refused", "sleep-refused"} for entry in entries) else 0

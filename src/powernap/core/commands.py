@@ -82,7 +82,7 @@ class Unwarn:
 class Tell:
     """Something worth a line in the history and the journal.
 
-    :param what: ``entered``, ``left``, ``activity``, ``refused``, ``apply-failed``, ``restore-failed``, ``sleep``, ``sleep-refused``,
+    :param what: ``asked``, ``entered``, ``left``, ``activity``, ``refused``, ``apply-failed``, ``restore-failed``, ``sleep``, ``sleep-refused``,
         ``sleep-failed``, ``resumed``, ``woken``, ``loop``, ``action-spent``.
     """
 

@@ -334,7 +334,9 @@ def _nap_asked(state: State, event: NapAsked) -> Step:
         return state, []
     # Whoever asks again, for more, does not take back what is under way.
     began = state.asked[0] if state.asked else event.at
-    return _forget_refusals(replace(state, asked=(began, index))), []
+    return _forget_refusals(replace(state, asked=(began, index))), [
+        Tell("asked", _stage(state, index).name, event.who)
+    ]
 
 
 def _wake_asked(state: State, event: WakeAsked) -> Step:

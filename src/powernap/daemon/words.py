@@ -10,6 +10,7 @@ SENTENCES = {
     "entered": "nobody needs this machine: entered stage {stage}",
     "left": "put everything back after {length} in stage {stage}",
     "activity": "coming back: {because}",
+    "asked": "{detail} asked to nap down to stage {stage}",
     "refused": "asked to nap, staying awake: {detail}{because}",
     "warned": "users were told that stage {stage} comes in {detail}",
     "unwarned": "users were told that stage {stage} does not come",
