@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import sys
 
-from powernap.daemon import main as daemon
+from powernap.daemon import start
 from powernap.monitors import process, tcp
 
 
@@ -21,4 +21,4 @@ def force(source: str) -> None:
 
 if __name__ == "__main__":
     force(sys.argv[1])
-    sys.exit(daemon.main(sys.argv[2:]))
+    sys.exit(start.main(sys.argv[2:]))

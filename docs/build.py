@@ -10,7 +10,7 @@ from docs import manpage, state_diagram
 from powernap import __version__, actions, monitors
 from powernap.cli.main import parser
 from powernap.config.reference import reference
-from powernap.daemon.main import arguments
+from powernap.daemon.places import arguments
 
 HERE = pathlib.Path(__file__).parent
 DATE = "2026-11-22"

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from mortal import Mortal
-from powernap.daemon.main import main
+from powernap.daemon.start import main
 from powernap.host.files import TreeFiles
 from powernap.host.knobs import MachineKnobs
 

@@ -263,7 +263,8 @@ from powernap.daemon import main as daemon
 
 serve = daemon.serve
 daemon.serve = lambda *given: serve(*given, began=lambda node: node.loop.call_later(1.5, node.feed, None))
-sys.exit(daemon.main())
+from powernap.daemon.start import main
+sys.exit(main())
 """
 
 

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import json
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -15,16 +16,23 @@ import pytest
 
 from powernap.cli import foreground, main
 from powernap.cli.client import DaemonError
-from powernap.daemon.main import Places, make_places
-from powernap.host.ledger_file import LedgerFile
+from powernap.daemon.main import make_places
+from powernap.daemon.places import Places
+from powernap.host.ledger_file import LedgerBusyError, LedgerFile
 
 TRYING: dict[str, Any] = {
     "event": "trying", "root": True, "for_s": 60.0, "nap_after_s": 10.0, "actions": ["kernel-quiet"], "monitors": ["input", "ssh (22)"],
     "left_out": {"cpu-clock": "no cpufreq"}, "trouble": "", "socket": Places().socket, "invitation": "dpkg --version",
 }  # fmt: skip
 TRIED: dict[str, Any] = {
-    "event": "tried", "for_s": 60.0, "naps": 0, "napping_s": 0.0, "blockers": [], "latest": None, "left_changed": 0,
+    "event": "tried", "for_s": 60.0, "watching": False, "naps": 0, "napping_s": 0.0, "blockers": [], "latest": None, "left_changed": 0,
 }  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def on_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An installed powernap."""
+    monkeypatch.setattr(shutil, "which", lambda _name: "/usr/bin/powernap")
 
 
 def test_the_opening_says_what_will_happen_and_how_to_come_back() -> None:
@@ -64,6 +72,8 @@ def test_the_opening_of_a_try_that_only_watches() -> None:
         ({"blockers": [{"name": "ssh", "reason": "alice"}]}, "it did not nap: ssh: alice ("),
         ({"latest": {"name": "cpu", "reason": "cpu 85%"}}, "it did not nap: cpu: cpu 85% (--quiet-only"),
         ({}, "it did not nap: it was not idle for long enough ("),
+        ({"naps": 2, "napping_s": 30.0, "watching": True}, "it would have napped 2 times, 30s"),
+        ({"watching": True}, "it would not have napped: it was not idle"),
         ({"naps": 1, "left_changed": 2}, "2 values could not be put back; try `powernap undo`"),
     ],
 )
@@ -183,8 +193,8 @@ def test_an_empty_ledger_of_somebody_else_stays(places: Places) -> None:
     assert os.path.exists(places.ledger)
 
 
-def test_beside_a_running_daemon_there_is_no_try(places: Places) -> None:
-    """Two would undo each other's changes."""
+def test_beside_another_there_is_no_try(places: Places) -> None:
+    """Two would undo each other's changes. Who it is, and how it ends, is said."""
     make_places(places)
     held = LedgerFile(places.ledger)
     Path(places.socket).touch()
@@ -195,8 +205,65 @@ def test_beside_a_running_daemon_there_is_no_try(places: Places) -> None:
         held.close()
     assert os.path.exists(places.socket)
     assert os.path.exists(places.ledger)
-    assert "systemctl stop powernapd" in caught.value.remedy
+    assert f"`kill {os.getpid()}`" in caught.value.remedy
+    assert "systemctl" not in caught.value.remedy
     assert 3 == caught.value.code
+
+
+def test_the_service_is_stopped_by_its_manager() -> None:
+    """It would be started again."""
+    assert "`systemctl stop powernapd`" in foreground.make_room(LedgerBusyError("l", 7, "powernapd"))
+    assert "`systemctl stop powernapd`" in foreground.make_room(LedgerBusyError("l", 0, ""))
+
+
+def test_what_is_to_be_typed_can_be_typed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """After `make try` no powernap is on the path: then its place, or Python and the module."""
+    assert "powernap" == foreground.program()
+    monkeypatch.setattr(shutil, "which", lambda _name: None)
+    script = tmp_path / "powernap"
+    script.write_text("#!/bin/sh\n")
+    script.chmod(0o755)
+    monkeypatch.setattr(sys, "argv", [str(script)])
+    assert str(script) == foreground.program()
+    assert f"in another terminal: {script} why" in foreground.opening(TRYING)
+    monkeypatch.setattr(sys, "argv", ["/x/powernap/__main__.py"])
+    assert f"{sys.executable} -m powernap" == foreground.program()
+
+
+def test_what_killed_tries_have_left_is_taken_away(tmp_path: Path) -> None:
+    """Of processes that are gone; nobody else's, nothing behind a link, nothing of another name."""
+    gone = os.spawnv(os.P_NOWAIT, "/bin/true", ["true"])
+    os.waitpid(gone, 0)
+    for name in (
+        f"powernap-try-{gone}-abc",
+        f"powernap-try-{os.getpid()}-abc",
+        "powernap-try-abc",
+        f"other-{gone}-abc",
+    ):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "powernap.toml").touch()
+    (tmp_path / "kept").mkdir()
+    (tmp_path / f"powernap-try-{gone}-link").symlink_to(tmp_path / "kept")
+    foreground.tidy(str(tmp_path))
+    left = {name for name in os.listdir(tmp_path) if (tmp_path / name).is_dir()}
+    assert {
+        f"powernap-try-{os.getpid()}-abc",
+        "powernap-try-abc",
+        f"other-{gone}-abc",
+        "kept",
+        f"powernap-try-{gone}-link",
+    } == left
+
+
+@pytest.mark.parametrize(("length", "idle"), [("10s", "10s"), ("5s", "1min")])
+def test_a_try_that_could_not_nap_is_refused(
+    length: str, idle: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With what to write instead."""
+    assert 2 == main.main(["try", "--for", length, "--nap-after", idle])
+    said = capsys.readouterr().err
+    assert "it could not nap" in said
+    assert "write --for " in said
 
 
 def test_without_a_place_for_the_ledger_nothing_is_changed() -> None:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from powernap.daemon.main import Places, arguments, asked
+from powernap.daemon.places import Places, arguments, asked
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_wrong_usage_is_refused(words: list[str], capsys: pytest.CaptureFixture[
 def test_the_daemon_does_not_load_what_it_does_not_need():
     """Started as by the unit it holds no argument parser, TLS, address arithmetic or entry points in memory."""
     code = (
-        "import sys\nfrom powernap.daemon import main\nmain.asked([])\nmain.find('tcp'); main.find('process')\n"
+        "import sys\nfrom powernap.daemon import start\nstart.asked([])\nfrom powernap.daemon import main\nmain.find('tcp'); main.find('process')\n"
         "print(sorted({'argparse', 'ssl', 'ipaddress', 'platform', 'importlib.metadata'} & {*filter(sys.modules.get, sys.modules)}))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -20,8 +20,10 @@ from keeper import until as until_true
 from powernap import __version__
 from powernap.config.load import load
 from powernap.daemon import main as daemon
-from powernap.daemon.main import Places, find, make_places, serve
+from powernap.daemon import start
+from powernap.daemon.main import find, make_places, serve
 from powernap.daemon.node import Node
+from powernap.daemon.places import Places
 from powernap.host.ledger_file import LedgerFile
 
 CONFIG = """
@@ -63,7 +65,7 @@ def standard_error(path: Path) -> Iterator[Path]:
 def test_its_version(capsys: pytest.CaptureFixture[str]) -> None:
     """`--version` names it."""
     with pytest.raises(SystemExit):
-        daemon.main(["--version"])
+        start.main(["--version"])
     assert capsys.readouterr().out == f"powernapd {__version__}\n"
 
 
@@ -71,7 +73,7 @@ def test_faults_are_all_said_and_nothing_is_started(tmp_path: Path, given: list[
     """Status 2, each fault with its line, and no directory is made."""
     (tmp_path / "powernap.toml").write_text(CONFIG.replace("after", "aftr").replace("above", "abve"))
     with standard_error(tmp_path / "err") as said:
-        assert daemon.main(given) == 2
+        assert start.main(given) == 2
 
     assert "powernap.toml:5" in said.read_text()
     assert "powernap.toml:8" in said.read_text()
@@ -82,7 +84,7 @@ def test_faults_are_all_said_and_nothing_is_started(tmp_path: Path, given: list[
 def test_a_place_that_cannot_be_is_said(tmp_path: Path, given: list[str], option: str) -> None:
     """Status 3 and the remedy, no traceback."""
     with standard_error(tmp_path / "err") as said:
-        assert daemon.main([*given, option, "/proc/powernap"]) == 3
+        assert start.main([*given, option, "/proc/powernap"]) == 3
 
     assert "/proc/powernap" in said.read_text()
     assert "Traceback" not in said.read_text()
@@ -95,7 +97,7 @@ def test_a_second_daemon_is_turned_away(tmp_path: Path, given: list[str]) -> Non
     make_places(places)
     ledger = LedgerFile(places.ledger)
     with standard_error(tmp_path / "err") as said:
-        assert daemon.main(given) == 3
+        assert start.main(given) == 3
     ledger.close()
 
     assert "running already?" in said.read_text()

@@ -30,17 +30,22 @@ from powernap.config.show import as_toml, sections
 from powernap.core.units import show_duration
 from powernap.daemon import facts
 from powernap.daemon.node import Node
+from powernap.daemon.places import Places
 from powernap.host.host import Host
 from powernap.host.journal import Journal
 from powernap.host.ledger import Ledger
 from powernap.host.ledger_file import LedgerBusyError
 
+PREFIX = "powernap-try-"
+"""Of the directory that a try has for itself; its process id follows."""
 ORDINARY = "an ordinary user may not change it; `sudo powernap try` may"
 
 
 def run(args: argparse.Namespace) -> int:
     """0 done; 1 something could not be put back; 3 a daemon runs already (a ``DaemonError``)."""
-    directory = tempfile.mkdtemp(prefix="powernap-try-")
+    with contextlib.suppress(OSError):
+        tidy(tempfile.gettempdir())
+    directory = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-")
     try:
         return asyncio.run(_run(args, directory))
     finally:
@@ -49,15 +54,16 @@ def run(args: argparse.Namespace) -> int:
 
 async def _run(args: argparse.Namespace, directory: str) -> int:
     root = os.geteuid() == 0
-    places = daemon.Places(runtime=daemon.Places.runtime if root else directory, state="")
+    places = Places(runtime=Places.runtime if root else directory, state="")
     with tidied(places):
         ledger, refusal = ledger_of(places) if root else (None, ORDINARY)
         if ledger is None:
-            places = daemon.Places(runtime=directory, state="")
+            places = Places(runtime=directory, state="")
         path = os.path.join(directory, "powernap.toml")
         document = await prepare(args, path, places.socket, refusal)
         view = View(as_json=args.json)
         view.say(document)
+        view.watching = bool(refusal)
         config = load(path, trusted=False)
         began = view.following(args.length)
         try:
@@ -69,7 +75,7 @@ async def _run(args: argparse.Namespace, directory: str) -> int:
         return view.end(ledger) or status
 
 
-def after_a_defect(places: daemon.Places, ledger: Ledger | None) -> None:
+def after_a_defect(places: Places, ledger: Ledger | None) -> None:
     """After a clean end there is nothing to put back, and nobody's socket; after a defect of ours there may be both.
 
     Who has the ledger has the socket too.
@@ -83,7 +89,7 @@ def after_a_defect(places: daemon.Places, ledger: Ledger | None) -> None:
 
 
 @contextlib.contextmanager
-def tidied(places: daemon.Places) -> Iterator[None]:
+def tidied(places: Places) -> Iterator[None]:
     """Leave no empty ledger, nor its directory, where there was none. It is locked until we have gone: nobody else can have begun it."""
     had_directory, had_ledger = os.path.isdir(places.runtime), os.path.exists(places.ledger)
     try:
@@ -97,17 +103,63 @@ def tidied(places: daemon.Places) -> Iterator[None]:
                 os.rmdir(places.runtime)
 
 
-def ledger_of(places: daemon.Places) -> tuple[Ledger | None, str]:
+def ledger_of(places: Places) -> tuple[Ledger | None, str]:
     """The system's ledger; or none, and why nothing may be changed then. ``DaemonError`` when a daemon has it."""
     try:
         daemon.make_places(places)
         return daemon.open_ledger(places), ""
     except LedgerBusyError as error:
         owner = f"{error.name} (pid {error.pid})" if error.pid else "another process"
-        remedy = "see what it does with `powernap watch`, or stop it for the try: `systemctl stop powernapd`"
-        raise DaemonError(f"{owner} is running already", remedy) from None
+        raise DaemonError(f"{owner} is running already", make_room(error)) from None
     except OSError as error:
         return None, f"the undo ledger has no place ({error.filename or places.runtime}: {error.strerror})"
+
+
+def make_room(busy: LedgerBusyError) -> str:
+    """How to end who is there first: the service, or somebody else's try."""
+    watch = f"see what it does with `{program()} watch`"
+    if busy.name in {"powernapd", ""} or not busy.pid:
+        return f"{watch}, or stop it for the try: `systemctl stop powernapd`"
+    return f"{watch}; it ends by itself if it is a try, or by `kill {busy.pid}`, which undoes it first"
+
+
+def program() -> str:
+    """How to type this command in another terminal: by its name where that leads to it, else with its place."""
+    if shutil.which("powernap"):
+        return "powernap"
+    started = os.path.abspath(sys.argv[0])
+    if os.path.basename(started) == "powernap" and os.access(started, os.X_OK):
+        return started
+    return f"{sys.executable} -m powernap"
+
+
+def tidy(directory: str) -> None:
+    """Take away what tries that were killed have left below a directory for temporary files. Only our own, whose process is gone."""
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            number = entry.name.removeprefix(PREFIX).partition("-")[0]
+            if (
+                entry.name.startswith(PREFIX)
+                and number.isdecimal()
+                and ours(entry)
+                and not alive(int(number))
+            ):
+                shutil.rmtree(entry.path, ignore_errors=True)
+
+
+def ours(entry: os.DirEntry[str]) -> bool:
+    """A directory of this user's, and no link to one."""
+    try:
+        return (
+            entry.is_dir(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_uid == os.geteuid()
+        )
+    except OSError:
+        return False
+
+
+def alive(pid: int) -> bool:
+    """Whether there is such a process, whosever it is."""
+    return os.path.exists(f"/proc/{pid}")
 
 
 async def prepare(args: argparse.Namespace, path: str, socket: str, refusal: str) -> dict[str, Any]:
@@ -146,7 +198,7 @@ def write(path: str, text: str) -> None:
 class View:
     """Shows what happens, and ends the try.
 
-    :ivar over: set to end it.
+    :ivar over: set to end it; :ivar watching: nothing is changed, so what it says is what would have been.
     """
 
     def __init__(self, *, as_json: bool) -> None:
@@ -154,6 +206,7 @@ class View:
         self.over = asyncio.Event()
         self.news = News()
         self.trouble: OSError | None = None
+        self.watching = False
         self.naps = 0
         self.napping = 0.0
         self.entered: float | None = None
@@ -216,6 +269,7 @@ class View:
         document = {
             "event": "tried",
             "for_s": round(time.monotonic() - self.began, 3),
+            "watching": self.watching,
             "naps": self.naps,
             "napping_s": round(self.napping, 3),
             "blockers": self.blockers,
@@ -267,13 +321,13 @@ def opening(entry: dict[str, Any]) -> str:
     nothing = "nothing: it only says what it would do"
     rows: list[list[Cell]] = [[("a nap changes", "bold"), ", ".join(entry["actions"]) or nothing]]
     if entry["actions"]:
-        rows.append(["", "put back at the end, however it ends (after SIGKILL: `powernap undo`)"])
+        rows.append(["", f"put back at the end, however it ends (after SIGKILL: `{program()} undo`)"])
     rows.append([("watches", "bold"), ", ".join(entry["monitors"]) or "nothing"])
     rows += overview.section(
         "left out", [[f"{name}: {reason}"] for name, reason in entry["left_out"].items()]
     )
-    usual = entry["socket"] == daemon.Places().socket
-    powernap = "powernap" if usual else f"POWERNAP_SOCKET={entry['socket']} powernap"
+    usual = entry["socket"] == Places().socket
+    powernap = program() if usual else f"POWERNAP_SOCKET={entry['socket']} {program()}"
     back = [
         "press Enter here" if sys.stdin.isatty() else "",
         f"in another terminal: {entry['invitation']}" if entry["invitation"] else "",
@@ -286,11 +340,13 @@ def opening(entry: dict[str, Any]) -> str:
 def closing(entry: dict[str, Any]) -> str:
     """What came of it."""
     if entry["left_changed"]:
-        return f"{entry['left_changed']} values could not be put back; try `powernap undo`"
+        return f"{entry['left_changed']} values could not be put back; try `{program()} undo`"
     if entry["naps"]:
         times = "once" if entry["naps"] == 1 else f"{entry['naps']} times"
-        return f"it napped {times}, {show_duration(entry['napping_s'])} of {show_duration(entry['for_s'])}"
+        napped = "would have napped" if entry["watching"] else "napped"
+        return f"it {napped} {times}, {show_duration(entry['napping_s'])} of {show_duration(entry['for_s'])}"
     guilty = entry["blockers"] or [entry["latest"]] * bool(entry["latest"])
     reasons = "; ".join(f"{each['name']}: {each['reason']}" for each in guilty)
     advice = "--quiet-only leaves rates out, --nap-after 2s waits less long"
-    return f"it did not nap: {show(reasons) or 'it was not idle for long enough'} ({advice})"
+    did = "would not have napped" if entry["watching"] else "did not nap"
+    return f"it {did}: {show(reasons) or 'it was not idle for long enough'} ({advice})"

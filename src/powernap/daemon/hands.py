@@ -128,7 +128,8 @@ class Hands:
         if not answer:
             # Not a failure that a retry could mend: the machine has no such thing, or it is so already.
             return answer.detail + (f"; {answer.remedy}" if answer.remedy else "")
-        return refusals(ledger.perform(config.name, stage, module.plan(self.host, config.options), stop))
+        done = ledger.perform(config.name, stage, module.plan(self.host, config.options), stop)
+        return "; ".join(filter(None, [answer.left_out, refusals(done)]))
 
     # ------------------------------------------------------------ restoring
 

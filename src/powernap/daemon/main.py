@@ -1,4 +1,4 @@
-"""``powernapd``: from the command line to a running node, and back to a machine that is as it was."""
+"""From a configuration to a running node, and back to a machine that is as it was. The entry point is start.py."""
 
 from __future__ import annotations
 
@@ -10,24 +10,23 @@ import asyncio
 import ctypes
 import os
 import signal
-import sys
 import time
 import traceback
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from powernap import __version__, monitors
 from powernap.config.kinds import MONITORS
 from powernap.config.model import Config
 from powernap.config.problems import ConfigErrors
 from powernap.core import events as ev
-from powernap.core.value import dataclass
 from powernap.daemon.control import ControlSocket
 from powernap.daemon.hands import Hands
 from powernap.daemon.history import History
 from powernap.daemon.loading import load
 from powernap.daemon.loop_ears import LoopEars
 from powernap.daemon.node import Node
+from powernap.daemon.places import Places
 from powernap.daemon.requests import Requests
 from powernap.host.host import Host
 from powernap.host.journal import WARNING, Journal
@@ -36,101 +35,18 @@ from powernap.host.ledger import Ledger, boot_id
 from powernap.host.ledger_file import LedgerBusyError, LedgerFile
 from powernap.host.notify import notify
 
-if TYPE_CHECKING:
-    import argparse
-
-LEFT, FAULTS, NOT_PERMITTED, BROKEN = 1, 2, 3, 70
+LEFT, NOT_PERMITTED, BROKEN = 1, 3, 70
 """Exit statuses besides 0. The service manager tries again, but not after 2 (packaging/powernapd.service)."""
 
 
-@dataclass(frozen=True)
-class Places:
-    """Where the daemon keeps its things.
+def run(
+    config: Config, paths: list[str], places: Places, journal: Journal, knobs: Knobs | None = None
+) -> int:
+    """Serve until asked to stop; the exit status, as start.py explains it.
 
-    :param runtime: the ledger and the control socket; on a tmpfs.
-    :param state: the history; empty for none.
-    """
-
-    runtime: str = "/run/powernap"
-    state: str = "/var/lib/powernap"
-
-    @property
-    def ledger(self) -> str:
-        """The undo ledger."""
-        return f"{self.runtime}/ledger.jsonl"
-
-    @property
-    def socket(self) -> str:
-        """The control socket."""
-        return f"{self.runtime}/control"
-
-    @property
-    def history(self) -> str:
-        """The history."""
-        return f"{self.state}/history.jsonl" if self.state else ""
-
-
-def arguments() -> argparse.ArgumentParser:
-    """The command line."""
-    import argparse  # noqa: PLC0415 - see asked()
-
-    parser = argparse.ArgumentParser(
-        prog="powernapd",
-        description="Watches for activity, takes the machine down its ladder of power stages when nobody needs it, and back up.",
-    )
-    parser.add_argument(
-        "--config",
-        metavar="PATH",
-        help="a file, or a directory with powernap.toml and conf.d (default /etc/powernap)",
-    )
-    parser.add_argument(
-        "--runtime",
-        metavar="DIR",
-        default=Places.runtime,
-        help="for the ledger and the socket (default %(default)s)",
-    )
-    parser.add_argument(
-        "--state", metavar="DIR", default=Places.state, help="for the history (default %(default)s)"
-    )
-    parser.add_argument("--version", action="version", version=f"powernapd {__version__}")
-    return parser
-
-
-def asked(words: list[str]) -> tuple[str, Places]:
-    """The path of the configuration, empty for the default, and the places.
-
-    Options as a unit writes them (none, or ``--config PATH``) are taken here: argparse and what it imports weigh 0.5 MiB and 12 ms. It
-    answers whatever else stands there.
-    """
-    given = {"--config": "", "--runtime": Places.runtime, "--state": Places.state}
-    names, values = words[::2], words[1::2]
-    if (
-        len(names) == len(values)
-        and {*names} <= {*given}
-        and not any(value[:1] in ("", "-") for value in values)
-    ):
-        given |= dict(zip(names, values, strict=True))
-        return given["--config"], Places(given["--runtime"], given["--state"])
-    args = arguments().parse_args(words)
-    return args.config or "", Places(args.runtime, args.state)
-
-
-def main(given: list[str] | None = None, knobs: Knobs | None = None) -> int:
-    """The entry point: 0 stopped as asked, 1 stopped but something is left changed, 2 the configuration has faults, 3 not permitted or
-    already running, 70 a defect (``EX_SOFTWARE``, sysexits.h).
-
+    :param paths: where the configuration came from, to load it again.
     :param knobs: the machine's; a test's die at the n-th write.
     """
-    path, places = asked(sys.argv[1:] if given is None else given)
-    paths = [path] if path else []
-    journal = Journal()
-    try:
-        config = load(*paths)
-    except ConfigErrors as error:
-        for problem in error.problems:
-            journal.log(str(problem), WARNING)
-        journal.log("the configuration has faults: powernapd does not start, and nothing is changed", WARNING)
-        return FAULTS
     try:
         make_places(places)
         ledger = open_ledger(places, knobs) if os.geteuid() == 0 else None

@@ -219,8 +219,8 @@ class Night:
         now = self.host.clock.boottime()
         self.feed(ev.LeaseTaken(now, Lease(LEASE, "systemd-logind", why, now, now + MAKE_WAY_MAX)))
 
-    def _over(self, what: str, slept: float) -> None:
-        if self.ended is not None and not self.ended.done() and what == "sleep":
+    def _over(self, _what: str, slept: float) -> None:
+        if self.ended is not None and not self.ended.done():
             self.ended.set_result(slept)
         if not self.entering:
             self.feed(ev.LeaseEnded(self.host.clock.boottime(), LEASE))
