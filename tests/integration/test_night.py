@@ -94,8 +94,7 @@ def test_a_foreign_suspend_waits_until_everything_is_put_back(machine: PrivateBu
             await other.call(*MANAGER, "Suspend", "b", False)
             await keeper.reach("leaving")
             slow.set()
-            await keeper.reach("awake")
-            await until(lambda: not held(keeper))
+            await until(lambda: keeper.said("left"))
             await until(lambda: any(event.startswith("slept") for event in fakelogind.events(machine)))
             other.close()
             assert order[-1] == "put back"

@@ -31,6 +31,10 @@ COMMANDS = (
     "hold",
     "reload",
     "undo",
+    "prove-wake",
+    "measure",
+    "report",
+    "doctor",
     "snapshot",
     "config",
 )
@@ -58,10 +62,10 @@ class Parser(argparse.ArgumentParser):
 
 
 def module(name: str) -> Subcommand:
-    """The module of a subcommand (``try`` is a word of Python: ``try_.py``)."""
+    """The module of a subcommand (``try`` is a word of Python: ``try_.py``; ``prove-wake`` is in ``prove_wake.py``)."""
     return cast(
         "Subcommand",
-        importlib.import_module(f"powernap.cli.{name}_" if name == "try" else f"powernap.cli.{name}"),
+        importlib.import_module("powernap.cli." + (f"{name}_" if name == "try" else name.replace("-", "_"))),
     )
 
 

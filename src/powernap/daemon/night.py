@@ -18,7 +18,7 @@ from powernap.core.verdict import Lease
 from powernap.daemon.aside import aside
 from powernap.host.availability import Availability
 from powernap.host.host import Host
-from powernap.host.resume import SLEPT_MIN
+from powernap.host.logind import runs
 from powernap.sleep import inhibitors, kernel, preflight, proof, rtc, states, wake_sources
 from powernap.sleep.failure import SleepError
 from powernap.sleep.login_manager import LoginManager
@@ -29,13 +29,9 @@ ANSWER_MAX = 30.0
 GUARD_MAX = 2.0
 """Seconds that the first change waits for the delay lock: without it a foreign sleep comes over a machine with changed values, which are
 put back after it all the same."""
-SLEEP_MAX = 600.0
-"""Seconds awake within which a sleep that was accepted must have begun and ended; the loop's clock stands still in between."""
 MAKE_WAY_MAX = 300.0
 """Seconds for which the machine stays up at most because somebody announced a sleep that does not come."""
 LEASE = "sleep"
-SEATS = "/run/systemd/seats"
-"""Where systemd-logind runs (sd_login(3) looks for the same)."""
 
 
 class Say(Protocol):
@@ -62,11 +58,10 @@ class Night:
         proofs: str = proof.DEFAULT,
     ) -> None:
         self.host, self.options, self.feed, self.say, self.proofs = host, options, feed, say, proofs
-        logind = options.through == "logind" or (options.through == "auto" and host.files.exists(SEATS))
+        logind = options.through == "logind" or (options.through == "auto" and runs(host.files))
         self.manager = LoginManager(host, self._coming, self._over, self._lost) if logind else None
         self.before: wake_sources.Snapshot | None = None
         self.entering = self.cancelled = False
-        self.ended: asyncio.Future[float] | None = None
         self.unguarded = ""
 
     # ------------------------------------------------------------ may it?
@@ -153,20 +148,9 @@ class Night:
 
     async def _through_logind(self, state: str) -> None:
         assert self.manager is not None
-        self.ended = asyncio.get_running_loop().create_future()
         # Our own lock would hold off our own sleep.
         self.manager.drop()
-        try:
-            await self.manager.sleep(state)
-            async with asyncio.timeout(SLEEP_MAX):
-                slept = await self.ended
-        except TimeoutError:
-            raise SleepError(f"logind accepted {state} and has not ended it") from None
-        finally:
-            self.ended = None
-        if slept < SLEPT_MIN:
-            why = await self.manager.failure(state)
-            raise SleepError(why or f"logind accepted {state}, and the machine did not sleep")
+        await self.manager.sleep_through(state)
 
     async def _through_kernel(self, state: str) -> None:
         loop = asyncio.get_running_loop()
@@ -219,15 +203,11 @@ class Night:
         now = self.host.clock.boottime()
         self.feed(ev.LeaseTaken(now, Lease(LEASE, "systemd-logind", why, now, now + MAKE_WAY_MAX)))
 
-    def _over(self, _what: str, slept: float) -> None:
-        if self.ended is not None and not self.ended.done():
-            self.ended.set_result(slept)
+    def _over(self, _what: str, _slept: float) -> None:
         if not self.entering:
             self.feed(ev.LeaseEnded(self.host.clock.boottime(), LEASE))
 
     def _lost(self, why: str) -> None:
-        if self.ended is not None and not self.ended.done():
-            self.ended.set_exception(SleepError(why))
         if self.manager is not None and self.manager.why and why != self.unguarded:
             self.unguarded = why
             self.say("unguarded", detail=why)

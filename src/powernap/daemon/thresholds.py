@@ -53,6 +53,16 @@ class Price:
     known: bool
 
 
+def gaps(directory: str) -> dict[str, tuple[float, ...]]:
+    """The latest gaps that each automatic stage has learnt from, also the short ones that are in no history."""
+    try:
+        with open(os.path.join(directory, NAME), encoding="utf-8") as file:
+            stages = json.load(file)["stages"]
+        return {name: tuple(map(float, each["gaps"])) for name, each in stages.items()}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return {}
+
+
 def price(stage: Stage, savings: Mapping[str, measured.Saving]) -> Price:
     """By what was measured of its actions; a sleep state by the time that it takes."""
     if stage.sleep != "none":

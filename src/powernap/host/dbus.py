@@ -79,9 +79,15 @@ class Bus:
         self.waiting[serial] = answer
         try:
             reply = await answer
+        except asyncio.CancelledError:
+            # The answer may have come before the caller was cancelled but not yet been taken: nobody else closes what came with it.
+            if answer.done() and not answer.cancelled() and not answer.exception():
+                _close(answer.result().fds)
+            raise
         finally:
             self.waiting.pop(serial, None)
         if reply.kind == ERROR:
+            _close(reply.fds)
             raise BusError(reply.error, str(reply.body[0]) if reply.body else "")
         return reply
 
@@ -175,9 +181,14 @@ class Bus:
 
     def _take_fds(self, count: int, *, keep: bool) -> tuple[int, ...]:
         taken, self.fds = tuple(self.fds[:count]), self.fds[count:]
-        for fd in () if keep else taken:
-            os.close(fd)
+        if not keep:
+            _close(taken)
         return taken
+
+
+def _close(fds: tuple[int, ...]) -> None:
+    for fd in fds:
+        os.close(fd)
 
 
 def _with_fds(message: Message, fds: tuple[int, ...]) -> Message:
