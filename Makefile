@@ -3,7 +3,8 @@
 #   make try        a private environment, then `powernap try`: needs Python and nothing else
 #   make install    the unit, the group, the configuration and the manual (see README.md); `make uninstall` takes them away
 #   make test       everything that must pass: installs what it needs, then all checks below
-#   make lint types imports unit integration docs package bench
+#   make lint types imports unit integration lab docs package bench
+#   make lab-shell  a console in the lab's guest: an emulated machine on which every knob is real (docs/lab.md)
 #   make bench-full  all measurements, half an hour
 
 PYTHON ?= python3
@@ -12,9 +13,10 @@ BIN    := $(VENV)/bin
 TRY    := .cache/try
 STAMP  := $(VENV)/.installed
 # What the tests run for real. Installed by `make test` as root; without root the tests that need them are skipped and counted.
-DEBS   := dbus python3-dbusmock iproute2 gcc libc6-dev procps man-db mandoc
+DEBS   := dbus python3-dbusmock systemd iproute2 gcc libc6-dev procps man-db mandoc strace curl librsvg2-bin
+LAB_DEBS := qemu-system-x86 qemu-utils seabios busybox-static mmdebstrap e2fsprogs kmod acpica-tools util-linux
 
-.PHONY: try test install uninstall lint types imports unit integration docs package bench bench-full format debs clean
+.PHONY: try test install uninstall lint types imports unit integration lab lab-shell docs package bench bench-full format debs clean
 
 try:
 	@$(PYTHON) tools/private_environment.py $(TRY)
@@ -53,6 +55,15 @@ unit: $(STAMP)
 integration: $(STAMP)
 	$(BIN)/pytest -q -n 2 -m "not alone" tests/integration
 	$(BIN)/pytest -q -m alone tests/integration
+
+lab: $(STAMP)
+	@tools/install_debs $(LAB_DEBS)
+	$(BIN)/python -m lab.build
+	$(BIN)/pytest -q tests/lab
+
+lab-shell: $(STAMP)
+	@tools/install_debs $(LAB_DEBS)
+	@$(BIN)/python -m lab.shell
 
 docs: $(STAMP)
 	$(BIN)/python -m docs.build --check

@@ -44,30 +44,39 @@ def run(args: argparse.Namespace) -> int:
     """Look and show."""
     if not os.path.isdir(args.root):
         return fail(f"{args.root} is not a directory", "unpack the snapshot first", 2, as_json=args.json)
-    config, trouble = in_force()
-    document = document_of(config, trouble, args.root)
+    running = daemon() if args.root == LIVE else None
+    config, trouble = in_force(running)
+    document = document_of(config, trouble, args.root, running)
     if args.json:
         return show_json(document)
     print(text(document))
     return 0
 
 
-def in_force() -> tuple[Config, str]:
-    """The configuration, and what is wrong with it; a faulty one is stood in for by the shipped default."""
+def in_force(running: dict[str, Any] | None = None) -> tuple[Config, str]:
+    """The configuration, and what is wrong with it; a faulty one is stood in for by the shipped default.
+
+    :param running: what the running daemon says; then the configuration is that of its files.
+    """
+    files = running["config"] if running else []
     try:
-        return load(trusted=False), ""
+        return load(*files, trusted=False), ""
     except ConfigErrors as error:
+        default = load(DEFAULT_FILE, trusted=False)
+        if running and not all(os.access(file, os.R_OK) for file in files):
+            return default, ""  # a try of root's, say: its monitors and stages are told by itself
         count = len(error.problems)
         faults = f"{count} fault{'s' * (count != 1)}"
-        trouble = (
-            f"the configuration has {faults} (`powernap config check`); this is about the shipped default"
-        )
-        return load(DEFAULT_FILE, trusted=False), trouble
+        instead = "powernapd goes on with the one it has" if running else "this is about the shipped default"
+        return default, f"the configuration has {faults} (`powernap config check`); {instead}"
 
 
-def document_of(config: Config, trouble: str, root: str = LIVE) -> dict[str, Any]:
-    """The facts behind the screen; described in docs/json.md."""
-    used = {name for stage in config.stages for name in stage.actions}
+def document_of(
+    config: Config, trouble: str, root: str = LIVE, running: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """The facts behind the screen; described in docs/json.md. Beside a daemon its monitors and its ladder are shown, not a look of ours."""
+    stages = running["stages"] if running else of_stages(config)
+    used = {name for stage in stages for name in stage["actions"]}
     answers = glance.available_actions(glance.recorded(root), config)
     return {
         "version": 1,
@@ -75,20 +84,27 @@ def document_of(config: Config, trouble: str, root: str = LIVE) -> dict[str, Any
         "host": os.uname().nodename if root == LIVE else root,
         "recorded": root != LIVE,
         "root": os.geteuid() == 0,
-        "config": list(config.files),
+        "config": running["config"] if running else list(config.files),
         "trouble": trouble,
-        "mode": config.mode,
-        "daemon": daemon() if root == LIVE else None,
+        "mode": running["mode"] if running else config.mode,
+        "daemon": running,
         "actions": [
             {"name": found.name, "type": found.type, **of_answer(answer), "used": found.name in used}
             for found, answer in answers
         ],
-        "monitors": [of_seen(seen) for seen in glance.look(config.monitors.values(), root)],
-        "stages": [
-            {"name": s.name, "after_s": s.after, "actions": list(s.actions), "sleep": sleep_state(s.sleep)}
-            for s in config.stages
-        ],
+        "monitors": [of_watched(each, config) for each in running["monitors"]]
+        if running
+        else [of_seen(seen) for seen in glance.look(config.monitors.values(), root)],
+        "stages": [{key: each[key] for key in ("name", "after_s", "actions", "sleep")} for each in stages],
     }
+
+
+def of_stages(config: Config) -> list[dict[str, Any]]:
+    """The ladder, as ``status`` says it."""
+    return [
+        {"name": s.name, "after_s": s.after, "actions": list(s.actions), "sleep": sleep_state(s.sleep)}
+        for s in config.stages
+    ]
 
 
 def sleep_state(configured: str) -> str | None:
@@ -99,7 +115,7 @@ def sleep_state(configured: str) -> str | None:
 def daemon() -> dict[str, Any] | None:
     """What the running daemon says, or ``None`` when none runs."""
     try:
-        return client.ask("why")
+        return client.ask("status")
     except client.DaemonError:
         return None
 
@@ -126,6 +142,18 @@ def of_seen(seen: glance.Seen) -> dict[str, Any]:
         if reading is None or reading.last is None
         else round(max(0.0, reading.at - reading.last), 3),
         "on_error": seen.config.on_error,
+    }
+
+
+def of_watched(monitor: dict[str, Any], config: Config) -> dict[str, Any]:
+    """One monitor of the running daemon, in the form of one that we looked through ourselves."""
+    known = config.monitors.get(monitor["name"])
+    told = ("name", "type", "remedy", "source", "events", "active", "failed", "reason", "who", "last_s")
+    return {
+        **{key: monitor[key] for key in told},
+        "usable": True,
+        "detail": monitor["source"],
+        "on_error": known.on_error if known else "active",
     }
 
 

@@ -10,6 +10,8 @@ import argparse
 from typing import Any
 
 from powernap.cli import arguments
+from powernap.cli.output import fail
+from powernap.core.units import show_duration
 
 
 def add(subparsers: Any) -> argparse.ArgumentParser:
@@ -65,6 +67,15 @@ def add(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Run for that long, or until Ctrl-C."""
+    if args.length <= args.nap_after:
+        length, idle = show_duration(args.length), show_duration(args.nap_after)
+        message = f"--for {length} is over before --nap-after {idle}: it could not nap"
+        return fail(
+            message,
+            f"write --for {show_duration(args.nap_after * 2 + 20)}, or a shorter --nap-after",
+            2,
+            as_json=args.json,
+        )
     # Imported here: whoever asks for --help need not wait for asyncio and the whole daemon.
     from powernap.cli import foreground  # noqa: PLC0415
 

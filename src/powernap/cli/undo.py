@@ -1,13 +1,14 @@
 """``powernap undo``: put everything back as it was, without the daemon.
 
 Exit status: 0 when nothing of ours is left changed (also when somebody else's value was left: that is reported, and no failure), 1 when
-something could not be put back or the ledger was damaged, 2 for wrong usage, 3 when it may not be opened or a daemon has it open.
+something could not be put back or the ledger was damaged, 2 for wrong usage or a ``--ledger`` that is not there, 3 when it may not be opened or a daemon has it open.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from dataclasses import asdict
 from typing import Any
@@ -47,6 +48,11 @@ def run(args: argparse.Namespace) -> int:
     """Undo, and say what became of each change."""
     files = TreeFiles(args.root)
     path = args.ledger or args.root.rstrip("/") + DEFAULT
+    if args.ledger and not os.path.exists(path):
+        print(
+            f"powernap undo: {path} is not there: nothing was put back; is its name right?", file=sys.stderr
+        )
+        return 2
     try:
         if args.dry_run:
             report = preview(path, files)

@@ -87,6 +87,12 @@ class Options:
         help="`all`: connections inside containers (other network namespaces) count too.",
     )
 
+    def __post_init__(self) -> None:
+        if self.port is None and not self.ports and self.address is None:
+            raise ValueError(
+                "every connection of the machine would count; write `port = 22`, or an `address`"
+            )
+
 
 def wanted(options: Options) -> Wanted:
     """What the options ask for, in the kernel's terms."""
@@ -108,10 +114,6 @@ def wanted(options: Options) -> Wanted:
 def probe(host: Host, options: Options) -> Availability:
     """Can connections be listed here?"""
     asked = wanted(options)
-    if not asked.ports and asked.peers is None:
-        return unavailable(
-            "every connection of the machine would count", "write `port = 22`, or an `address`"
-        )
     if options.namespaces == "all" and not (
         host.live and netns.visible(text(host.files, "/proc/self/status"))
     ):

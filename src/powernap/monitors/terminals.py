@@ -29,6 +29,8 @@ EVENTS = True
 BURST = 50
 """New terminals that are heard of before the next look or pause: a script that calls sudo in a loop opens hundreds a second."""
 PAUSE = 10.0
+STARTING = 30.0
+"""Seconds after the machine was started within which an access time is that of the device's making (devtmpfs), and not of somebody's typing."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,7 @@ class TerminalsMonitor:
         known = self.terminals.get(name)
         if not known or watch is None or known.watch != watch:
             instants = (known.last if known else None, self.times.at(name, now))
-            newest = max((at for at in instants if at is not None), default=None)
+            newest = max((at for at in instants if at is not None and at > STARTING), default=None)
             self.terminals[name] = Terminal(user, watch, newest)
 
     def _user(self, path: str) -> str | None:
