@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from integration.daemon_process import Daemon, request
+from powernap.cli import undo
 
 KNOB = Path("/proc/sys/vm/stat_interval")
 
@@ -128,6 +129,25 @@ def test_a_lease_lasts_as_long_as_its_connection(tmp_path: Path) -> None:
             answer = daemon.ask("why")
             assert [("lease", "a backup")] == [(b["kind"], b["reason"]) for b in answer["blockers"]]
         daemon.until_phase("napping")
+
+
+@pytest.mark.root
+@pytest.mark.alone
+def test_undo_beside_a_running_daemon_asks_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It has the ledger; it puts everything back and says what it did. With nothing changed that is said too."""
+    before = KNOB.read_text()
+    with Daemon(tmp_path, ACTING.replace("500ms", "1h")) as daemon:
+        monkeypatch.setenv("POWERNAP_SOCKET", str(daemon.socket))
+        assert undo.by_daemon() == 0
+        assert "nothing is changed" in capsys.readouterr().out
+        assert daemon.ask("nap")["ok"]
+        daemon.until_phase("napping")
+        assert KNOB.read_text() != before
+        assert undo.by_daemon() == 0
+        assert KNOB.read_text() == before
+        assert "put everything back" in capsys.readouterr().out
 
 
 @pytest.mark.root

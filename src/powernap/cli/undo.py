@@ -1,7 +1,7 @@
 """``powernap undo``: put everything back as it was, without the daemon.
 
 Exit status: 0 when nothing of ours is left changed (also when somebody else's value was left: that is reported, and no failure), 1 when
-something could not be put back or the ledger was damaged, 2 for wrong usage or a ``--ledger`` that is not there, 3 when it may not be opened or a daemon has it open.
+something could not be put back or the ledger was damaged, 2 for wrong usage or a ``--ledger`` that is not there, 3 when it may not be opened. Where powernapd runs it is asked to put everything back.
 """
 
 from __future__ import annotations
@@ -59,6 +59,8 @@ def run(args: argparse.Namespace) -> int:
         else:
             report = forget(path, args.forget, files) if args.forget else undo(path, files)
     except LedgerBusyError as error:
+        if not (args.dry_run or args.forget or args.json or args.ledger) and args.root == "/":
+            return by_daemon()
         owner = f"{error.name} (pid {error.pid})" if error.pid else "another process"
         print(f"powernap undo: {owner} is running: use `powernap wake`, or stop it", file=sys.stderr)
         return 3
@@ -73,6 +75,21 @@ def run(args: argparse.Namespace) -> int:
         return 1
     print(_json(report) if args.json else _table(report, dry=args.dry_run))
     return 0 if report.clean else 1
+
+
+def by_daemon() -> int:
+    """The daemon that has the ledger open puts everything back itself, and counts idle time anew."""
+    from powernap.cli import after, client  # noqa: PLC0415 - undoing without a daemon does without them
+
+    if not client.ask("status", refresh=False)["changed"]:
+        print("powernapd is running, and nothing is changed")
+        return 0
+    ends = {"left", "restore-failed"}
+    with after.following({*ends, "kept-foreign"}) as followed:
+        client.ask("wake")
+        entries = followed.until(ends)
+    print(after.told(entries) or "powernapd was asked to put everything back, and is still at it")
+    return 0 if any(entry["event"] == "left" for entry in entries) else 1
 
 
 def _json(report: Report) -> str:
