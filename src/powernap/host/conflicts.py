@@ -53,13 +53,13 @@ TOOLS = (
         "its profile sets these once, so both can run; after a profile change during a nap TuneD's values stay", marks=("/run/tuned/tuned.pid",),
     ),
     Tool(
-        "power-profiles-daemon", ("power-profiles-",), "power-profiles-daemon.service", ("cpu-clock",),
+        "power-profiles-daemon", ("power-profiles-",), "power-profiles-daemon.service", ("cpu-clock", "platform-profile"),
         "it sets these when the profile is changed, so both can run; a change during a nap stays",
     ),
-    Tool("tuned-ppd", ("tuned-ppd",), "tuned-ppd.service", ("cpu-clock",), "it passes profile changes on to TuneD, so both can run"),
+    Tool("tuned-ppd", ("tuned-ppd",), "tuned-ppd.service", ("cpu-clock", "platform-profile"), "it passes profile changes on to TuneD, so both can run"),
     Tool(
         "TLP", (), "tlp.service",
-        ("cpu-clock", "kernel-quiet", "disk-spindown", "sata-link", "usb-autosuspend", "pci-runtime", "wake-on-lan"),
+        ("cpu-clock", "kernel-quiet", "disk-spindown", "sata-link", "usb-autosuspend", "pci-runtime", "pcie-aspm", "audio", "wake-on-lan"),
         "it sets these at boot and when the power source changes; it also disarms Wake-on-LAN unless WOL_DISABLE=N is set in /etc/tlp.conf",
         marks=("/run/tlp/last_pwr",),
     ),
@@ -89,7 +89,7 @@ TOOLS = (
     ),
     Tool("ksmtuned", ("ksmtuned",), "ksmtuned.service", ("ksm",), 'it starts KSM again within a minute: list "ksmtuned.service" in `stop`', rewrites=True),
     Tool("numad", ("numad",), "numad.service", ("cpu-park",), "it binds processes to processors of its choice: stop it", rewrites=True),
-    Tool("powertop", (), "powertop.service", ("usb-autosuspend", "pci-runtime", "sata-link", "kernel-quiet"), "it sets these once at boot, so both can run"),
+    Tool("powertop", (), "powertop.service", ("usb-autosuspend", "pci-runtime", "sata-link", "kernel-quiet", "audio", "wake-on-lan"), "it sets these once at boot, so both can run; it also disarms Wake-on-LAN"),
     Tool("hd-idle", ("hd-idle",), "hd-idle.service", ("disk-spindown",), "it spins disks down by itself: let one of the two do it"),
 )  # fmt: skip
 

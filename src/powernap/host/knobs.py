@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import re
+import time
 from collections.abc import Callable
 from dataclasses import field
 from typing import TYPE_CHECKING, Protocol
@@ -29,7 +30,11 @@ class Change:
         goes away, a governor's tunables), which is remembered before and put back after.
     :param kind: ``file`` (an attribute; any text), ``directory`` (a cgroup to make: ``present``/``absent``), ``unit`` (a systemd unit:
         ``inactive`` stops it, ``active`` is put back), ``freeze`` (a unit: ``frozen``/``running``) or ``hook`` (a program called with
-        ``true`` to save power and ``false`` to stop saving; ``new`` is ``true``).
+        ``true`` to save power and ``false`` to stop saving; ``new`` is ``true``). Of a network port, by its interface's name:
+        ``link-modes``, ``eee`` and ``wake-flags`` (texts of host/port_settings.py). ``console-blank``: seconds (host/console.py);
+        ``device``: a setting of one plugged-in device, which ends with it (target by host/devices.py);
+        ``gpu-persistence``: an NVIDIA card by its PCI address, ``on``/``off`` (host/nvml.py). Of a disk, by its device's path:
+        ``ata-power`` (``standby``/``ready``) and ``sas-power`` (a power condition, or ``timers``; host/drives.py).
     :param form: how two texts are compared: ``text``, ``number``, ``cpumask`` (hex words), ``cpulist``, ``choice`` (``[this] that``), or
         ``controller`` (one controller in a ``cgroup.subtree_control``: ``new`` is ``+cpuset``, and only that one is put back).
     :param durable: outlives a reboot (most of /sys and /proc/sys does not), so it is put back in a later boot too.
@@ -56,6 +61,11 @@ class Knobs(Protocol):
         """Set it to ``value``: ``change.new``, or what was read before."""
         ...
 
+
+DEFERRED = ("/scaling_max_freq", "/scaling_min_freq")
+"""Limits that the kernel takes over in a work of its own (cpufreq_notifier_max in drivers/cpufreq/cpufreq.c, since Linux 5.3): read at once
+the old one may still be there, most of all while processors come back."""
+DEFERRED_TRIES, DEFERRED_PAUSE = 20, 0.01
 
 # --- comparing
 
@@ -120,6 +130,16 @@ def _read_file(knobs: MachineKnobs, change: Change) -> str:
 def _write_file(knobs: MachineKnobs, change: Change, value: str) -> None:
     # a write(2) of nothing never reaches the kernel: an empty value is a newline
     knobs.files.write(change.target, value or "\n")
+    if change.target.endswith(DEFERRED):
+        _await(knobs, change, value)
+
+
+def _await(knobs: MachineKnobs, change: Change, value: str) -> None:
+    """Until it reads as it was written. What never does, as it was clamped, its reader sees."""
+    for _ in range(DEFERRED_TRIES):
+        if _read_file(knobs, change) == value:
+            return
+        time.sleep(DEFERRED_PAUSE)
 
 
 def _read_directory(knobs: MachineKnobs, change: Change) -> str:
@@ -158,19 +178,106 @@ def _write_hook(knobs: MachineKnobs, change: Change, value: str) -> None:
         raise OSError(errno.EIO, f"the hook ended with {outcome.code}: {said[0]}", change.target)
 
 
+def _read_port(knobs: MachineKnobs, change: Change) -> str:
+    from powernap.host import port_settings  # noqa: PLC0415 - needed by few actions: 60 KiB
+
+    return port_settings.read(knobs.files, change.kind, change.target)
+
+
+def _write_port(knobs: MachineKnobs, change: Change, value: str) -> None:
+    from powernap.host import port_settings  # noqa: PLC0415
+
+    port_settings.write(knobs.files, change.kind, change.target, value)
+
+
+def _read_blank(knobs: MachineKnobs, _change: Change) -> str:
+    from powernap.host import console  # noqa: PLC0415
+
+    return str(console.blank_seconds(knobs.files))
+
+
+def _write_blank(knobs: MachineKnobs, _change: Change, value: str) -> None:
+    from powernap.host import console  # noqa: PLC0415
+
+    console.blank_after(knobs.files, int(value))
+
+
+def _read_persistence(knobs: MachineKnobs, change: Change) -> str:
+    from powernap.host import nvml  # noqa: PLC0415
+
+    return nvml.read_persistence(knobs.files, change.target)
+
+
+def _write_persistence(knobs: MachineKnobs, change: Change, value: str) -> None:
+    from powernap.host import nvml  # noqa: PLC0415
+
+    nvml.write_persistence(knobs.files, change.target, value)
+
+
+def _read_device(knobs: MachineKnobs, change: Change) -> str:
+    from powernap.host import devices  # noqa: PLC0415
+
+    return devices.read(knobs, change)
+
+
+def _write_device(knobs: MachineKnobs, change: Change, value: str) -> None:
+    from powernap.host import devices  # noqa: PLC0415
+
+    devices.write(knobs, change, value)
+
+
+def _read_ata_power(knobs: MachineKnobs, change: Change) -> str:
+    from powernap.host import drives  # noqa: PLC0415
+
+    return drives.read_ata_power(knobs.files, change.target)
+
+
+def _write_ata_power(knobs: MachineKnobs, change: Change, value: str) -> None:
+    from powernap.host import drives  # noqa: PLC0415
+
+    drives.write_ata_power(knobs.files, change.target, value)
+
+
+def _write_sas_power(knobs: MachineKnobs, change: Change, value: str) -> None:
+    from powernap.host import drives  # noqa: PLC0415
+
+    drives.write_condition(knobs.files, change.target, value)
+
+
+UNREADABLE = {"hook": "false", "sas-power": "timers"}
+"""Kinds whose state cannot be read, and how they were before: only the ledger knows how they were set, so they are always put back."""
+ENDS_BY_ITSELF = {"ata-power": "any access starts the disk"}
+"""Kinds with nothing to put back, and why: once set, they end when the machine is used."""
+
 READ: dict[str, Callable[[MachineKnobs, Change], str]] = {
+    "ata-power": _read_ata_power,
+    "sas-power": _read_hook,
     "file": _read_file,
+    "device": _read_device,
     "directory": _read_directory,
     "unit": _read_unit,
     "freeze": _read_freeze,
     "hook": _read_hook,
+    "link-modes": _read_port,
+    "eee": _read_port,
+    "wake-flags": _read_port,
+    "console-blank": _read_blank,
+    "gpu-persistence": _read_persistence,
 }
 WRITE: dict[str, Callable[[MachineKnobs, Change, str], None]] = {
+    "ata-power": _write_ata_power,
+    "sas-power": _write_sas_power,
     "file": _write_file,
+    "device": _write_device,
     "directory": _write_directory,
     "unit": _write_unit,
     "freeze": _write_freeze,
     "hook": _write_hook,
+    "link-modes": _write_port,
+    "eee": _write_port,
+    "wake-flags": _write_port,
+    "console-blank": _write_blank,
+    "gpu-persistence": _write_persistence,
 }
 
 

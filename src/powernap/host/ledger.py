@@ -14,6 +14,7 @@ what it was            nothing (``already``)
 what we wrote          puts the original back, reads it again (``restored``; ``failed`` keeps the entry for a retry)
 anything else          keeps it and says so (``foreign``): another owner wins
 not there              keeps the entry until it returns or is forgotten (``gone``)
+gone with its device   nothing (``already``): a device that is unplugged takes its settings along (host/devices.py)
 =====================  ==========================================================================================
 
 Entries go strictly backwards. Collateral is judged before the first of them, because restoring what disturbed it disturbs it again
@@ -31,7 +32,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from powernap.core.value import dataclass
 from powernap.host.files import text
-from powernap.host.knobs import Change, same
+from powernap.host.knobs import ENDS_BY_ITSELF, UNREADABLE, Change, same
 from powernap.host.ledger_entry import Entry, Record, Result, knob_of, records_of, replay, result
 
 if TYPE_CHECKING:
@@ -178,7 +179,7 @@ class Ledger:
             if self._known(change, action):
                 return False
             try:
-                old = "false" if change.kind == "hook" else self._knobs.read(change)
+                old = UNREADABLE.get(change.kind) or self._knobs.read(change)
             except OSError as error:
                 raise ApplyError(change, f"cannot be read ({_why(error)}), so it is not changed") from error
             if change.new is not None and same(change.form, old, change.new):
@@ -250,8 +251,8 @@ class Ledger:
 
     def _known(self, change: Change, action: str) -> bool:
         """Already in the ledger, and nothing to add: the first original wins, a hook is called once."""
-        if change.kind == "hook":
-            return bool(self._stack(change))
+        if change.kind in UNREADABLE:
+            return any(each.change.new == change.new for each in self._stack(change))
         return change.new is None and any(
             each.change.new is None and each.action == action for each in self._stack(change)
         )
@@ -281,7 +282,7 @@ class Ledger:
         change = entry.change
         try:
             self._knobs.write(change, new)
-            applied = new if change.kind == "hook" else self._knobs.read(change)
+            applied = new if change.kind in UNREADABLE else self._knobs.read(change)
         except OSError as error:
             after = self._take_back(entry, f'it stays "{entry.old}"')
             raise ApplyError(change, f'"{new}" was refused ({_why(error)}); {after}') from error
@@ -304,10 +305,13 @@ class Ledger:
             now = self._knobs.read(entry.change)
         except OSError:
             now = None
+        above = self._above(entry)
+        # what our own changes left is what a later one found, which then set it itself
+        left = above.old if above and _known_to(above, now) else now
         # not settled (killed on the way), or not there when it settled: who changed it cannot be told, the original is right
-        unknown = not entry.done or entry.applied is None or now is None
+        unknown = not entry.done or entry.applied is None or left is None
         if unknown or any(
-            same(entry.change.form, now or "", known) for known in (entry.old, entry.applied or "")
+            same(entry.change.form, left or "", known) for known in (entry.old, entry.applied or "")
         ):
             self._note(entry, {"rec": "ours"}, replace(entry, ours=True))
             return []
@@ -324,13 +328,18 @@ class Ledger:
         try:
             return self._restore(entry)
         except OSError as error:
+            # the device has ended, and with it what the kernel kept for it: nothing is left to undo
+            if error.errno == errno.ESTALE:
+                return [self._close(entry, "already", f"{_why(error)}: its setting went with it")]
             outcome = "gone" if error.errno in ABSENT else "failed"
             what = "is not there now" if outcome == "gone" else "could not be put back"
             return [result(entry, outcome, f"{what} ({_why(error)}); kept in the ledger")]
 
     def _restore(self, entry: Entry) -> list[Result]:
         change, old = entry.change, entry.old
-        if change.kind != "hook":
+        if change.kind in ENDS_BY_ITSELF:
+            return [self._close(entry, "already", f"nothing to put back: {ENDS_BY_ITSELF[change.kind]}")]
+        if change.kind not in UNREADABLE:
             now = self._knobs.read(change)
             if same(change.form, now, old):
                 return [*self._went_along(entry), self._close(entry, "already", f'is "{old}" again')]
@@ -338,7 +347,7 @@ class Ledger:
             if change.new is not None and not any(same(change.form, now, known) for known in ours):
                 return [self._foreign(entry, now)]
         self._knobs.write(change, old)
-        if change.kind != "hook":
+        if change.kind not in UNREADABLE:
             now = self._knobs.read(change)
             if not same(change.form, now, old):
                 detail = f'"{old}" was written back and "{now}" is there; kept in the ledger'
@@ -390,6 +399,14 @@ def _next(steps: Iterator[Change], refused: str | None, stop: threading.Event | 
         return steps.send(refused) if isinstance(steps, Generator) else next(steps)
     except StopIteration:
         return None
+
+
+def _known_to(later: Entry, now: str | None) -> bool:
+    """Whether a value is one that a later change of the same knob found, set or left; of collateral that has been judged before."""
+    if later.change.new is None or now is None:
+        return True
+    known = [each for each in (later.old, later.applied, later.change.new) if each is not None]
+    return any(same(later.change.form, now, each) for each in known)
 
 
 def _why(error: OSError) -> str:
