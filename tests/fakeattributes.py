@@ -306,13 +306,17 @@ def store_smt(kernel: FakeKernel, path: str, text: str) -> None:
         refuse(errno.ENODEV, path)
     if new == old:
         return
-    kernel.put(path, new)
     if new == "on":
         for cpu in sorted(kernel.cpus("present") - kernel.cpus("online")):
             bring_online(kernel, cpu)
     else:
         for cpu in sorted(kernel.cpus("online") - primaries(kernel)):
+            if kernel.exists(f"/.fake/deadline/{cpu}"):
+                refuse(
+                    errno.EBUSY, path
+                )  # those before it stay off, and the switch is as it was (cpuhp_smt_disable)
             take_offline(kernel, cpu)
+    kernel.put(path, new)
 
 
 def show_smt_active(kernel: FakeKernel, _path: str) -> str:

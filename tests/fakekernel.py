@@ -28,7 +28,8 @@ from pathlib import Path
 from typing import Any
 
 import fakebuses  # noqa: F401 - their attributes' rules
-import fakeplatform  # noqa: F401
+import fakedrives
+import fakeplatform
 import fakestorage  # noqa: F401
 from fakeattributes import (
     CGROUP,
@@ -69,6 +70,12 @@ class FakeKernel:
         """Called with ``before`` or ``after`` and the path of each write, mkdir and rmdir."""
         self.writes: list[tuple[str, str]] = []
         """What was written, in order, also what was refused."""
+        self.scsi = functools.partial(fakedrives.command, self)
+        """The disks' nodes for commands (powernap.host.sg.door)."""
+        self.ethtool = functools.partial(fakeplatform.ethtool, self)
+        """The machine's network ports (powernap.host.ethtool.door)."""
+        self.nvml = fakeplatform.Nvml(self)
+        """NVIDIA's library (powernap.host.nvml)."""
         self._lock = threading.RLock()
         self._faults: list[list[Any]] = []
         self._nth: tuple[int, int] | None = None

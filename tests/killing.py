@@ -18,6 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import fakebuses
+import fakeplatform
+import fakestorage
 import fakesystemd
 from fakekernel import MACHINES, FakeKernel
 from mortal import HOOK
@@ -37,6 +40,11 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "hooks": {"directory": "/etc/powernap/hooks.d"},
     "cpu-park": {"keep": 1},
 }
+DEVICES = (fakestorage, fakebuses, fakeplatform)
+"""Each may bring, by action, what the machine has to have for it (``EQUIP``), the options to use (``OPTIONS``), and what happens to the
+machine anyway before it is compared (``SETTLE``)."""
+for _module in DEVICES:
+    OPTIONS.update(getattr(_module, "OPTIONS", {}))
 
 
 @dataclass(frozen=True)
@@ -74,6 +82,8 @@ class Bench:
         """The machine, with units and hooks, and boosts that an admin has tuned."""
         self.kernel = MACHINES[self.machine](self.directory / "machine")
         self.kernel.add("/run/systemd/system/.there", "")
+        for module in DEVICES:
+            getattr(module, "EQUIP", {}).get(self.action, lambda _kernel: None)(self.kernel)
         self.systemctl = fakesystemd.install(self.directory, UNITS)
         for unit in UNITS:
             self.kernel.add(f"/usr/lib/systemd/system/{unit}", "[Service]\nExecStart=/bin/true\n")
@@ -130,6 +140,8 @@ class Bench:
 
     def tree(self) -> dict[str, bytes]:
         """Every file, directory and link on disk: the machine with its hidden state, the units and the ledger's bytes."""
+        for module in DEVICES:
+            getattr(module, "SETTLE", {}).get(self.action, lambda _kernel: None)(self.kernel)
         found: dict[str, bytes] = {}
         for directory, below, files in os.walk(self.directory):
             found.update({f"{directory}/{name}/": b"" for name in below})
@@ -213,6 +225,8 @@ def meddle(bench: Bench) -> tuple[Entry, str] | None:
             "2",
             "7",
             "77",
+            "1000",
+            "high",
             "900000",
             "1200000",
             "performance",

@@ -56,7 +56,7 @@ def test_killed_at_every_write(memory, machine, action):
     """Killed before, in and after each write of a knob or of the ledger, apply or restore: undo makes the tree equal, byte for byte."""
     found = kill(machine, action, memory / "bench")
     assert found.get("wrong") == [], found
-    assert found["killed"] == found["points"] >= 20
+    assert found["killed"] == found["points"] >= 15
 
 
 @pytest.mark.parametrize(("machine", "action"), CASES)
@@ -64,10 +64,10 @@ def test_the_undo_killed_at_every_write(memory, machine, action):
     """The undo itself, killed before, in and after each of its writes and run again, makes the tree equal, byte for byte."""
     found = kill(machine, action, memory / "bench", "--undo")
     assert found.get("wrong") == [], found
-    assert found["killed"] == found["points"] >= 10
+    assert found["killed"] == found["points"] >= 7
 
 
-@pytest.mark.parametrize("action", sorted({"cpu-clock", "cpu-park", "kernel-quiet"} & set(kinds())))
+@pytest.mark.parametrize("action", ["cpu-clock", "cpu-idle", "cpu-park", "gpu", "kernel-quiet"])
 def test_killed_and_meddled_with(memory, action):
     """Another tool changes one of our values after the kill: it is kept and reported, and all the rest is undone."""
     found = kill("laptop_like", action, memory / "bench", "--foreign")

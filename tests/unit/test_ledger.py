@@ -357,6 +357,47 @@ def test_a_mask_that_somebody_moved_meanwhile_is_kept(bench):
     assert bench.kernel.read("/proc/irq/24/smp_affinity") == "00,00000002\n"
 
 
+@pytest.mark.parametrize("reopened", [False, True])
+@pytest.mark.parametrize("last", ["moved", "collateral"])
+def test_collateral_that_a_later_action_changed_is_restored(bench, last, reopened):
+    """What another action of ours set, or left, since the processor went is not somebody else's: the first original comes back."""
+    mask = "/proc/irq/24/smp_affinity"
+    bench.kernel.write(mask, "8" if last == "moved" else "c")
+    before = bench.kernel.snapshot()
+    offline(bench, 3)
+    later = {"moved": [Change(mask, "1", form="cpumask")], "collateral": [Change(mask, None, form="cpumask")]}
+    bench.ledger.perform("smt-off", "s", [*later[last], Change(f"{CPU}/smt/control", "off")])
+    assert bench.kernel.read(mask) in {"00,00000001\n", "00,00000003\n"}
+    if reopened:
+        bench.open()
+    assert {each.outcome for each in bench.ledger.restore()} <= {"restored", "already"}
+    assert bench.kernel.changes(before) == {}
+
+
+def test_collateral_that_a_later_action_disturbed_when_it_was_killed_is_restored(bench):
+    """It had not settled, so who changed the value cannot be told: the first original is right."""
+    mask = "/proc/irq/24/smp_affinity"
+    bench.kernel.write(mask, "c")
+    before = bench.kernel.snapshot()
+    offline(bench, 3)
+    for change in (Change(mask, None, form="cpumask"), Change(f"{CPU}/smt/control", "off")):
+        bench.ledger.apply(change, "smt-off", "s")
+    bench.open()
+    assert {each.outcome for each in bench.ledger.restore()} <= {"restored", "already"}
+    assert bench.kernel.changes(before) == {}
+
+
+@pytest.mark.parametrize("last", ["moved", "collateral"])
+def test_collateral_that_was_changed_twice_and_then_by_somebody_is_kept(bench, last):
+    """The stranger's value stands, and no entry beneath it writes over it."""
+    offline(bench, 3)
+    mask = "/proc/irq/24/smp_affinity"
+    bench.ledger.perform("cpu-park", "s", [Change(mask, "1" if last == "moved" else None, form="cpumask")])
+    bench.kernel.write(mask, "6")
+    assert [each.outcome for each in bench.ledger.restore() if each.target == mask] == ["foreign", "foreign"]
+    assert bench.kernel.read(mask) == "00,00000006\n"
+
+
 def test_tunables_return_with_their_governor(acpi):
     """They are not there while the governor is away, and come back with defaults: the admin's values are put back."""
     names = ("sampling_rate", "up_threshold")

@@ -50,6 +50,7 @@ DEVICES = (
     "/sys/class/rtc/*/*", "/sys/class/rtc/*/device/power/*", "/sys/class/tty/console/active", "/sys/class/tty/tty0/active",
     "/sys/class/power_supply/*/*", "/sys/class/powercap/*/*", "/sys/class/scsi_host/*/*", "/sys/class/ata_link/*/*",
     "/sys/class/dmi/id/*", "/sys/class/drm/*/*", "/sys/class/drm/*/device/power/*", "/sys/class/backlight/*/*", "/sys/class/wakeup/*/*",
+    "/sys/class/vtconsole/*/name", "/sys/class/iscsi_session/*/state", "/sys/bus/pci/devices/*/tile*/gt*/freq*/*",
     "/sys/bus/usb/devices/*/*", "/sys/bus/usb/devices/*/power/*",
     "/sys/bus/pci/devices/*/*", "/sys/bus/pci/devices/*/power/*", "/sys/bus/pci/devices/*/link/*",
     "/sys/bus/i2c/devices/*/power/*", "/sys/bus/scsi/devices/*/*", "/sys/bus/scsi/devices/*/power/*", "/sys/bus/virtio/devices/*/*",
@@ -58,7 +59,7 @@ DEVICES = (
 
 POLICY = (
     "/sys/power/*", "/sys/kernel/mm/ksm/*", "/sys/kernel/mm/transparent_hugepage/*", "/sys/kernel/mm/lru_gen/*", "/sys/hypervisor/type", "/sys/kernel/realtime",
-    "/sys/firmware/acpi/pm_profile", "/sys/firmware/acpi/platform_profile*",
+    "/sys/firmware/acpi/pm_profile", "/sys/firmware/acpi/platform_profile*", "/sys/module/kernel/parameters/consoleblank",
     "/sys/module/workqueue/parameters/*", "/sys/module/usbcore/parameters/*", "/sys/module/pcie_aspm/parameters/*",
     "/sys/module/snd_hda_intel/parameters/*", "/sys/module/nvme_core/parameters/*", "/sys/module/intel_idle/parameters/*",
     "/sys/module/processor/parameters/*", "/sys/module/cpuidle/parameters/*", "/sys/module/rcutree/parameters/*",

@@ -1,0 +1,73 @@
+"""NVIDIA cards through NVIDIA's own library: their persistence mode (NVML API reference, nvmlDeviceSetPersistenceMode).
+
+Owns the only use of ``nvidia-ml-py`` (the extra ``powernapd[nvidia]``), which is loaded when it is first asked, and the translation of its errors
+to ``OSError``. The library is opened for each question and closed after it: an open one keeps the card awake, so nobody may ask about a card
+that runtime power management has suspended (host/gpus.py tells without waking it). Sets no clocks and no limits, and resets nothing.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import importlib.util
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from powernap.host.files import Files
+
+MODULE = "pynvml"
+# nvmlReturn_t
+ERRORS = {
+    2: errno.EINVAL,
+    3: errno.EOPNOTSUPP,
+    4: errno.EPERM,
+    6: errno.ENODEV,
+    9: errno.ENODEV,
+    12: errno.ENOENT,
+    15: errno.ENODEV,
+}
+
+
+def installed(files: Files) -> bool:
+    """Whether the library's Python side is there (its other side comes with the driver)."""
+    return hasattr(files, "nvml") or importlib.util.find_spec(MODULE) is not None
+
+
+def read_persistence(files: Files, address: str) -> str:
+    """``on`` or ``off``: whether the driver stays loaded on a card that nobody uses. ``address``: "0000:03:00.0"."""
+    return (
+        "on" if _asked(files, address, lambda nvml, card: nvml.nvmlDeviceGetPersistenceMode(card)) else "off"
+    )
+
+
+def write_persistence(files: Files, address: str, value: str) -> None:
+    """``on`` or ``off``."""
+    _asked(files, address, lambda nvml, card: nvml.nvmlDeviceSetPersistenceMode(card, int(value == "on")))
+
+
+def _library(files: Files) -> Any:
+    """The module; what a fake machine brings along instead. ``ENOENT`` where it is not installed, or the machine is a recorded one."""
+    found = getattr(files, "nvml", None)
+    if found is not None:
+        return found
+    if getattr(files, "root", None) != "":
+        raise OSError(errno.ENOENT, "a recorded machine's cards cannot be asked", MODULE)
+    try:
+        return importlib.import_module(MODULE)
+    except ImportError as error:
+        raise OSError(errno.ENOENT, "nvidia-ml-py is not installed", MODULE) from error
+
+
+def _asked(files: Files, address: str, question: Callable[[Any, Any], Any]) -> Any:
+    nvml = _library(files)
+    try:
+        nvml.nvmlInit()
+        try:
+            return question(nvml, nvml.nvmlDeviceGetHandleByPciBusId(address.encode()))
+        finally:
+            nvml.nvmlShutdown()
+    except nvml.NVMLError as error:
+        number = ERRORS.get(cast("int", getattr(error, "value", 0)), errno.EIO)
+        raise OSError(number, str(error), address) from error
