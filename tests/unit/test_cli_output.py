@@ -90,7 +90,7 @@ def test_json_behind_a_double_dash_is_the_commands(capsys: pytest.CaptureFixture
     [
         (["stats"], 'no command "stats"; did you mean "status"?'),
         (["tyr"], 'did you mean "try"?'),
-        (["qqqqqq"], "the commands are config, history,"),
+        (["qqqqqq"], "the commands are actions, config, doctor,"),
     ],
 )
 def test_a_word_that_is_no_command_is_told_with_the_one_that_was_meant(

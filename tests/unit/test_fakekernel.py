@@ -135,6 +135,13 @@ def test_smt(laptop):
     assert refused(laptop, f"{CPU}/smt/control", "on") == "EPERM"
 
 
+def test_smt_with_a_thread_that_cannot_go(laptop):
+    """EBUSY at the second one: the first is off, and the switch says "on" (cpuhp_smt_disable; seen on Linux 6.1)."""
+    laptop.deadline_on(3)
+    assert refused(laptop, f"{CPU}/smt/control", "off") == "EBUSY"
+    assert (laptop.read(f"{CPU}/smt/control"), laptop.read(f"{CPU}/online")) == ("on\n", "0-1,3\n")
+
+
 def test_no_smt(tmp_path):
     """ENODEV where there is none."""
     assert refused(plain_vm(tmp_path), f"{CPU}/smt/control", "off") == "ENODEV"

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from networks import Scene, connection, scene, server
+from powernap.config.load import build
+from powernap.config.problems import ConfigErrors
 from powernap.host.availability import UnavailableError
 from powernap.host.files import TreeFiles
 from powernap.host.host import Host
@@ -96,9 +98,18 @@ def test_without_byte_counts_a_connection_is_not_called_idle(tmp_path: Path) -> 
     assert [monitor.check(at).last for at in (100.0, 200.0)] == [100.0, 200.0]
 
 
+def test_without_a_port_or_an_address_the_configuration_is_refused() -> None:
+    """It would keep the machine awake for ever."""
+    with pytest.raises(ConfigErrors) as caught:
+        build([("f.toml", '[monitor.ssh]\ntype = "tcp"\nloopback = false\n')])
+    said = 'f.toml:1: monitor "ssh" (type tcp): every connection of the machine would count; write `port = 22`, or an `address`'
+    assert said in str(caught.value)
+    for way in ("port = 22", 'ports = ["80-90"]', 'address = "10.0.0.0/8"'):
+        assert "ssh" in build([("f.toml", f'[monitor.ssh]\ntype = "tcp"\n{way}\n')]).monitors
+
+
 def test_probe(tmp_path: Path) -> None:
-    """Everything, nothing, a recorded machine, a live one."""
-    assert tcp.probe(Host(), Options()).remedy == "write `port = 22`, or an `address`"
+    """Nothing, a recorded machine, a live one."""
     assert tcp.probe(recorded(tmp_path, ""), Options(port=22)).detail == "/proc/net/tcp, port 22"
     assert tcp.probe(Host(), Options(port=22)).detail == "sock_diag, port 22"
     bare = Host(TreeFiles(str(tmp_path / "nothing")), live=False)

@@ -199,9 +199,26 @@ def test_consoles_count_and_other_serial_lines_do_not(house: House) -> None:
     assert terminals.probe(house.host, Options()).detail == "3 terminals: pts/3, tty1, ttyS0"
 
 
-def test_before_anybody_types_the_old_access_times_tell(house: House, monitor: TerminalsMonitor) -> None:
-    """Long ago is long ago, also when the daemon starts."""
-    assert monitor.check(house.now()).last == 0.0
+def test_before_anybody_types_access_times_tell(house: House, monitor: TerminalsMonitor) -> None:
+    """What was typed before the daemon began counts."""
+    os.utime(house.root / "dev/pts/1", (time.time() + 1000, LONG_AGO))
+    second = house.open()
+    reading = second.check(house.now() + 1100)
+    second.close()
+    assert reading.who == ("root on pts/1",)
+
+
+def test_a_terminal_that_was_made_when_the_machine_was_started_was_not_typed_on(
+    house: House, monitor: TerminalsMonitor
+) -> None:
+    """Its access time is that of its making, or of before."""
+    began = time.time() - house.now()
+    for name, at in (("pts/0", began + 5), ("pts/1", LONG_AGO)):
+        os.utime(house.root / "dev" / name, (at, LONG_AGO))
+    fresh = house.open()
+    reading = fresh.check(house.now())
+    fresh.close()
+    assert (None, "nobody typed on 2 terminals") == (reading.last, reading.reason)
 
 
 def test_no_terminals_is_no_obstacle(house: House) -> None:

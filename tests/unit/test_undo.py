@@ -123,6 +123,15 @@ def test_what_cannot_be_opened(tmp_path, capsys):
     assert "cannot be opened (Is a directory): nothing was put back" in capsys.readouterr().err
 
 
+def test_a_ledger_that_is_named_and_not_there_is_wrong_usage(root, capsys):
+    """A wrong name must not read as "nothing to undo"; the usual one that is not there does."""
+    missing = root / "no-such-ledger"
+    assert call("--root", root, "--ledger", missing) == 2
+    said = capsys.readouterr().err
+    assert f"{missing} is not there: nothing was put back" in said
+    assert not missing.exists()
+
+
 def test_no_ledger_is_not_made(tmp_path):
     """Looking leaves no trace."""
     assert undo(f"{tmp_path}/none/ledger", TreeFiles(str(tmp_path))).clean

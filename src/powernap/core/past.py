@@ -19,6 +19,9 @@ AWAKE, ASLEEP, ABSENT = "awake", "asleep", "not running"
 SHORT = 60.0
 """Seconds: a nap that ends within them was interrupted, and cost more than it brought."""
 
+SLEPT = re.compile(r"(\d+(?:\.\d+)?)s\b")
+"""In the words of a resume: "slept 3600s, woken by the alarm"."""
+
 
 @dataclass(frozen=True, slots=True)
 class Spell:
@@ -42,7 +45,7 @@ class Spell:
 class Past:
     """The sums so far.
 
-    :param after: idle seconds after which each stage is entered: a gap began so long before its first stage, where the entry has no ``idle_s``.
+    :param after: idle seconds after which each stage is entered: a gap began so long before its first stage.
     :param told: hears each spell as it ends. :param gap: hears the length of each idle gap that led to a nap.
     :ivar lengths: seconds by state and whether it only would have been. :ivar used: metered energy by state.
     :ivar naps: and of them ``interrupted``; ``woulds`` in watch mode, of them ``would_interrupted``. :ivar sleeps: also those that others asked for.
@@ -66,6 +69,7 @@ class Past:
     _since: float = 0.0
     _napped: float | None = None
     _idle: float | None = None
+    _asked: bool = False
 
     def add(self, entry: Mapping[str, Any]) -> None:
         """The next entry; one without an instant, or of a kind that changes nothing, only counts."""
@@ -90,11 +94,16 @@ class Past:
     def _entered(self, at: float, entry: Mapping[str, Any]) -> None:
         stage, would = str(entry.get("stage", "")), bool(entry.get("watching"))
         if self._napped is None:
-            idle = entry.get("idle_s", self.after.get(stage, 0.0))
-            self._napped, self._idle = at, at - (idle if isinstance(idle, int | float) else 0.0)
+            self._napped = at
+            self._idle = None if self._asked else at - self.after.get(stage, 0.0)
             self.naps += not would
             self.woulds += would
+        self._asked = False
         self._become(stage, at, would=would)
+
+    def _by_request(self, _at: float, _entry: Mapping[str, Any]) -> None:
+        """The next nap begins because somebody asked for it: how long it had been idle is not known."""
+        self._asked = True
 
     def _ended(self, at: float, _entry: Mapping[str, Any]) -> None:
         """Activity: the gap is over, even though putting back takes a moment more."""
@@ -121,13 +130,14 @@ class Past:
     def _resumed(self, at: float, entry: Mapping[str, Any]) -> None:
         self._ended(at, entry)
         self.sleeps += 1
-        slept = re.match(r"\d+(?:\.\d+)?", str(entry.get("detail", "")))
+        slept = SLEPT.search(str(entry.get("detail", "")))
         if self._state != ASLEEP and slept:
             # somebody else's sleep: only its end was told
             state, would = self._state, self._would
-            self._become(ASLEEP, max(self._since, at - float(slept[0])))
+            self._become(ASLEEP, max(self._since, at - float(slept[1])))
             self._become(state, at, would=would)
         else:
+            self._napped = None
             self._become(AWAKE, at)
 
     def _started(self, at: float, _entry: Mapping[str, Any]) -> None:
@@ -153,6 +163,7 @@ class Past:
     def _forget(self) -> None:
         """A nap and a gap that nobody saw end are not counted as ended."""
         self._napped = self._idle = None
+        self._asked = False
 
     def _become(self, state: str, at: float, *, would: bool = False) -> None:
         spell = Spell(self._state, self._since, at, self._would)
@@ -164,7 +175,8 @@ class Past:
 
 
 HEARD: dict[str, Callable[[Past, float, Mapping[str, Any]], None]] = {
-    "entered": Past._entered,  # noqa: SLF001 - the table of this class's entries
+    "asked": Past._by_request,  # noqa: SLF001 - the table of this class's entries
+    "entered": Past._entered,  # noqa: SLF001
     "activity": Past._ended,  # noqa: SLF001
     "woken": Past._ended,  # noqa: SLF001
     "left": Past._left,  # noqa: SLF001

@@ -56,7 +56,7 @@ class Hands:
     """What changes the machine.
 
     :param ledger: ``None`` in watch mode: nothing is ever changed.
-    :ivar busy: threads that run or hang, by action.
+    :ivar busy: threads that run or hang, by action. :ivar refused: how many values an action had to leave when it was last applied.
     """
 
     def __init__(
@@ -66,6 +66,7 @@ class Hands:
         self.stopping = False
         self.busy: dict[str, Work] = {}
         self.left_out: dict[str, str] = {}
+        self.refused: dict[str, int] = {}
         self.restoring: asyncio.Lock = asyncio.Lock()
         self.configure(actions, limit)
 
@@ -124,11 +125,13 @@ class Hands:
     def _carry_out(self, ledger: Ledger, config: ActionConfig, stage: str, stop: threading.Event) -> str:
         """Look, then change; what was left out and why. In the action's thread: probes that look at all threads take 18 ms."""
         module = find(config.type)
+        self.refused[config.name] = 0
         answer = module.probe(self.host, config.options)
         if not answer:
             # Not a failure that a retry could mend: the machine has no such thing, or it is so already.
             return answer.detail + (f"; {answer.remedy}" if answer.remedy else "")
         done = ledger.perform(config.name, stage, module.plan(self.host, config.options), stop)
+        self.refused[config.name] = len(done.refused)
         return "; ".join(filter(None, [answer.left_out, refusals(done)]))
 
     # ------------------------------------------------------------ restoring

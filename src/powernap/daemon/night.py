@@ -63,6 +63,7 @@ class Night:
         self.before: wake_sources.Snapshot | None = None
         self.entering = self.cancelled = False
         self.unguarded = ""
+        self.alarm: rtc.Alarm | None = None
 
     # ------------------------------------------------------------ may it?
 
@@ -200,11 +201,26 @@ class Night:
             if what == "shutdown"
             else "somebody sends this machine to sleep"
         )
+        if what == "sleep":
+            self._arm_for_others()
         now = self.host.clock.boottime()
         self.feed(ev.LeaseTaken(now, Lease(LEASE, "systemd-logind", why, now, now + MAKE_WAY_MAX)))
 
+    def _arm_for_others(self) -> None:
+        """The safety alarm; before the lock is let go."""
+        wall = self.host.clock.wall()
+        until = preflight.alarm_for(wall, self.options, None)
+        if until is None:
+            return
+        try:
+            self.alarm = rtc.arm(self.host.files, until, wall, mine=self.alarm)
+        except rtc.AlarmError as error:
+            self.say("unalarmed", detail=str(error))
+
     def _over(self, _what: str, _slept: float) -> None:
         if not self.entering:
+            self._clear(self.alarm)
+            self.alarm = None
             self.feed(ev.LeaseEnded(self.host.clock.boottime(), LEASE))
 
     def _lost(self, why: str) -> None:

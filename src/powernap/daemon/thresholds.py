@@ -103,9 +103,8 @@ class Thresholds:
         savings = measured.savings(os.path.join(directory, measured.NAME), files) if directory else {}
         self.prices = {stage.name: price(stage, savings) for stage in config.stages if stage.after == AUTO}
         self.learned = self._load()
-        self.chosen = {name: choose(self.learned[name], each.paid) for name, each in self.prices.items()}
         self.chosen_at = -math.inf
-        self.waits = between(self.stages, self.chosen)
+        self.waits = self._best()
         self.idle_since: float | None = None
         self.unsaved = False
 
@@ -128,19 +127,26 @@ class Thresholds:
         if gap < SHORTEST:
             return False
         for name, each in self.prices.items():
-            self.learned[name] = learn(self.learned[name], gap, self.chosen[name], each.paid)
+            self.learned[name] = learn(self.learned[name], gap, self.waits[name], each.paid)
         self.unsaved = True
         return now >= self.chosen_at + AGAIN and self._choose(now)
 
     def _choose(self, now: float) -> bool:
         self.save()
-        self.chosen = {name: choose(self.learned[name], each.paid) for name, each in self.prices.items()}
         self.chosen_at = now
-        waits = between(self.stages, self.chosen)
+        waits = self._best()
         if all(abs(wait - self.waits[name]) <= CLEARLY * self.waits[name] for name, wait in waits.items()):
             return False
         self.waits = waits
         return True
+
+    def _best(self) -> dict[str, float]:
+        automatic = [stage for stage in self.stages if stage.name in self.prices]
+        chosen = {
+            stage.name: choose(self.learned[stage.name], self.prices[stage.name].paid, stage.least)
+            for stage in automatic
+        }
+        return between(self.stages, chosen)
 
     # ------------------------------------------------------------ the file
 

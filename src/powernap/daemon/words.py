@@ -24,6 +24,7 @@ SENTENCES = {
     "sleep-failed": "stage {stage}: {detail}; staying up",
     "chosen": "idle times chosen by what this machine does: {detail}",
     "unguarded": "{detail}; what is changed then is put back after it",
+    "unalarmed": "no alarm is set for the sleep that somebody else asked for: {detail}",
     "resumed": "back: {detail}",
     "woken": "{detail} asked to come back",
     "loop": "sleep-wake loop, {detail}: doing nothing more until `powernap wake`",

@@ -36,8 +36,8 @@ class Outcome:
     output: str
 
 
-def run(program: list[str], limit: float) -> Outcome:
-    """Run to its end, at most ``limit`` seconds.
+def run(program: list[str], limit: float, kept: int = KEPT) -> Outcome:
+    """Run to its end, at most ``limit`` seconds; the last ``kept`` bytes of its output are the answer.
 
     :raises OSError: it cannot be started, or ``ETIMEDOUT``: it and its children were killed.
     """
@@ -50,7 +50,7 @@ def run(program: list[str], limit: float) -> Outcome:
     ended = -1
     try:
         ended = os.pidfd_open(process.pid)
-        output = _listen(process, ended, limit)
+        output = _listen(process, ended, limit, kept)
     finally:
         if ended >= 0:
             os.close(ended)
@@ -63,7 +63,7 @@ def run(program: list[str], limit: float) -> Outcome:
     return Outcome(process.returncode, output.decode(errors="replace").strip())
 
 
-def _listen(process: subprocess.Popen[bytes], ended: int, limit: float) -> bytes:
+def _listen(process: subprocess.Popen[bytes], ended: int, limit: float, most: int) -> bytes:
     """The end of the output, until the process ends; children that hold its output open are not waited for."""
     pipe = process.stdout.fileno() if process.stdout else -1
     os.set_blocking(pipe, False)
@@ -75,7 +75,7 @@ def _listen(process: subprocess.Popen[bytes], ended: int, limit: float) -> bytes
         if not ready or time.monotonic() >= until:
             raise TimeoutError(errno.ETIMEDOUT, f"it did not end within {limit:g} s and was killed")
         piece = _piece(pipe) if pipe in ready else b""
-        kept = (kept + piece)[-KEPT:]
+        kept = (kept + piece)[-most:]
         if ended in ready:
             return kept
         if not piece:

@@ -1,0 +1,334 @@
+"""``powernap report``: how long the machine was in which stage, what that saved, and how good its waits were."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from array import array
+from collections.abc import Iterator
+from typing import Any
+
+from powernap.cli import arguments, report_text
+from powernap.cli.days import Days
+from powernap.cli.output import fail, show_json
+from powernap.config.load import load
+from powernap.config.model import AUTO, Config, Stage
+from powernap.config.problems import ConfigErrors
+from powernap.config.sources import DEFAULT_FILE
+from powernap.core import break_even
+from powernap.core.break_even import Comparison
+from powernap.core.energy import Figure
+from powernap.core.past import ABSENT, ASLEEP, AWAKE, Past
+from powernap.core.units import show_duration
+from powernap.daemon import measured, thresholds
+from powernap.host.files import TreeFiles
+
+STATE = "/var/lib/powernap"
+FIXED = (60.0, 300.0, 900.0, 1800.0, 3600.0)
+"""Waits, in seconds, that the chosen one is compared with."""
+SIGMA = 2.0
+"""Spreads in a band."""
+DRAWN_ASLEEP = (5.0, 5.0)
+"""Watts that a sleeping or switched-off machine still draws, give or take: its power supply, memory, network card and controller."""
+WHOLE = frozenset({"wall", "psu", "bmc", "platform"})
+"""Scopes that see the machine as a whole."""
+STEP = 1 << 20
+"""Bytes between two signs of progress."""
+
+
+def add(subparsers: Any) -> argparse.ArgumentParser:
+    """Declare the arguments."""
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "report",
+        help="hours in each stage, energy used and saved, and how good the waits were",
+        description="What the history of this machine comes to: hours in each stage, naps and how many of them were interrupted, sleeps, the "
+        "energy that was saved (an estimate, by what `powernap measure` found), and the chosen waits beside fixed ones and those of somebody who knows "
+        "the future.",
+    )
+    parser.add_argument(
+        "--since", type=arguments.length, default=7 * 86400.0, metavar="T", help="how far back (default 7d)"
+    )
+    parser.add_argument("--json", action="store_true", help="print the document described in docs/json.md")
+    parser.add_argument(
+        "--svg", metavar="FILE", help="also draw a picture: hours in each state, a column a day"
+    )
+    parser.add_argument("--html", metavar="FILE", help="also write the report and the picture as one page")
+    parser.add_argument(
+        "--state",
+        metavar="DIR",
+        default=STATE,
+        help="where history and measurements are (default %(default)s)",
+    )
+    parser.add_argument("--config", metavar="PATH", help="a file or a directory (default /etc/powernap)")
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """0 shown; 1 there is no history in this time; 2 a file cannot be written; 3 the history may not be read."""
+    path = os.path.join(args.state, "history.jsonl")
+    try:
+        config = load(*[args.config] * bool(args.config), trusted=False)
+    except ConfigErrors:
+        config = load(DEFAULT_FILE, trusted=False)
+    now = time.time()
+    gaps = Gaps()
+    days = Days(now - args.since, now)
+    past = Past(after={stage.name: after_of(stage) for stage in config.stages}, told=days.add, gap=gaps.add)
+    try:
+        for entry in entries(path, now - args.since):
+            past.add(entry)
+    except FileNotFoundError:
+        return fail(
+            f"there is no history: {path} does not exist", "powernapd writes it", 1, as_json=args.json
+        )
+    except OSError as error:
+        return fail(f"{path}: {error.strerror}", "ask as root", as_json=args.json)
+    if past.first is None:
+        return fail(
+            f"nothing happened in the last {show_duration(args.since)}",
+            "look further back with --since",
+            1,
+            as_json=args.json,
+        )
+    past.finish(now)
+    document = document_of(past, config, known(args.state), gaps, now)
+    for name, text in pictures(args, document, days).items():
+        try:
+            write(name, text)
+        except OSError as error:
+            return fail(f"{name}: {error.strerror}", "choose another name", 2, as_json=args.json)
+    if args.json:
+        return show_json(document)
+    print(report_text.report(document))
+    return 0
+
+
+def pictures(args: argparse.Namespace, document: dict[str, Any], days: Days) -> dict[str, str]:
+    """The files that were asked for."""
+    if not (args.svg or args.html):
+        return {}
+    svg = days.draw([each["name"] for each in document["states"]], report_text.headline(document))
+    found = {args.svg: svg} if args.svg else {}
+    return {**found, args.html: report_text.page(document, svg)} if args.html else found
+
+
+def write(path: str, text: str) -> None:
+    """A file, whole."""
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+# ---------------------------------------------------------------- reading
+
+
+def entries(path: str, since: float) -> Iterator[dict[str, Any]]:
+    """The entries since then, one at a time; torn lines are passed over. Progress on a terminal."""
+    with open(path, "rb") as file:
+        show = Progress(os.fstat(file.fileno()).st_size)
+        for line in file:
+            show.read(len(line))
+            entry = parse(line)
+            if entry is not None and entry["time"] >= since:
+                yield entry
+        show.end()
+
+
+class Progress:
+    """How much of a long history is read, on a terminal only."""
+
+    def __init__(self, size: int) -> None:
+        self.size, self.done, self.told = size, 0, 0
+        self.shown = sys.stderr.isatty() and size > STEP
+
+    def read(self, length: int) -> None:
+        """So much more."""
+        self.done += length
+        if self.shown and self.done - self.told > STEP:
+            self.told = self.done
+            sys.stderr.write(f"\rreading the history: {self.done * 100 // self.size}%")
+            sys.stderr.flush()
+
+    def end(self) -> None:
+        """Take it away."""
+        if self.told:
+            sys.stderr.write("\r\033[K")
+            sys.stderr.flush()
+
+
+def parse(line: bytes) -> dict[str, Any] | None:
+    """One entry; ``None`` for a line that a power cut tore."""
+    try:
+        entry = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    good = isinstance(entry, dict) and isinstance(entry.get("time"), int | float)
+    return entry if good else None
+
+
+def known(state: str) -> dict[str, Any]:
+    """What `powernap measure` found on this machine (its scope, the power without any action, the savings), and the gaps that the daemon kept."""
+    path = os.path.join(state, measured.NAME)
+    files = TreeFiles()
+    return {
+        "savings": measured.savings(path, files),
+        "gaps": thresholds.gaps(state),
+        **measured.base(path, files),
+    }
+
+
+# ---------------------------------------------------------------- what it comes to
+
+
+def after_of(stage: Stage) -> float:
+    """The idle time before a stage; of one that the daemon chooses, the least that it can be."""
+    return stage.least if stage.after == AUTO else stage.after
+
+
+class Gaps:
+    """The idle gaps of the history."""
+
+    def __init__(self) -> None:
+        self.lengths = array("d")
+
+    def add(self, gap: float) -> None:
+        """One gap: eight bytes, so a machine that naps each minute makes 4 MB in a year."""
+        self.lengths.append(gap)
+
+
+def document_of(past: Past, config: Config, found: dict[str, Any], gaps: Gaps, now: float) -> dict[str, Any]:
+    """All facts; described in docs/json.md."""
+    states = [state_of(past, name, would, config, found) for name, would in order(past, config)]
+    saved = [each["saved_j"] for each in states if each["saved_j"] is not None and not each["would"]]
+    would = [each["saved_j"] for each in states if each["saved_j"] is not None and each["would"]]
+    bands = {
+        flag: sum(
+            each["saved_band_j"]
+            for each in states
+            if each["saved_band_j"] is not None and each["would"] is flag
+        )
+        for flag in (True, False)
+    }
+    used = [each["used_j"] for each in states if each["used_j"] is not None]
+    return {
+        "version": 1,
+        "from": past.first,
+        "to": round(now, 3),
+        "entries": past.entries,
+        "naps": past.naps,
+        "interrupted": past.interrupted,
+        "would_nap": past.woulds,
+        "would_be_interrupted": past.would_interrupted,
+        "sleeps": past.sleeps,
+        "states": states,
+        "used_j": sum(used) if used else None,
+        "saved_j": sum(saved) if saved else None,
+        "saved_band_j": bands[False] if saved else None,
+        "would_save_j": sum(would) if would else None,
+        "would_save_band_j": bands[True] if would else None,
+        "basis": "estimate",
+        "meter": found["meter"],
+        "scope": found["scope"],
+        "gaps": len(gaps.lengths),
+        "thresholds": waits(gaps, config, found),
+    }
+
+
+def order(past: Past, config: Config) -> list[tuple[str, bool]]:
+    """States in the order of the ladder."""
+    names = [AWAKE, *(stage.name for stage in config.stages), ASLEEP, ABSENT]
+    keys = sorted(past.lengths, key=lambda key: (names.index(key[0]) if key[0] in names else 1, key))
+    return [key for key in keys if past.lengths[key] > 0]
+
+
+def state_of(past: Past, name: str, would: bool, config: Config, found: dict[str, Any]) -> dict[str, Any]:
+    """One state: its time, what was used in it, and what it is estimated to have saved."""
+    seconds = past.lengths[name, would]
+    used = past.used.get(name) if not would else None
+    saving = power_saved(name, config, found)
+    return {
+        "name": name,
+        "would": would,
+        "seconds": round(seconds, 3),
+        "used_j": round(used.joules, 3) if used else None,
+        "used_s": round(used.seconds, 3) if used else None,
+        "saves_w": round(saving.value, 3) if saving else None,
+        "saves_band_w": round(saving.band, 3) if saving else None,
+        "saved_j": round(saving.value * seconds, 3) if saving else None,
+        "saved_band_j": round(saving.band * seconds, 3) if saving else None,
+    }
+
+
+def power_saved(name: str, config: Config, found: dict[str, Any]) -> Figure | None:
+    """Watts saved in a state, estimated from what was measured; ``None`` where nothing is known.
+
+    A stage has its own actions and those of the stages before it. What they save together is not quite the sum of what each saves alone.
+    """
+    if name == ASLEEP and found["without_w"] is not None and found["scope"] in WHOLE:
+        drawn, give = DRAWN_ASLEEP
+        return Figure(found["without_w"] - drawn, give, measured=False)
+    names = [stage.name for stage in config.stages]
+    if name not in names:
+        return None
+    return together([a for stage in config.stages[: names.index(name) + 1] for a in stage.actions], found)
+
+
+def together(actions: list[str], found: dict[str, Any]) -> Figure | None:
+    """The sum of what was measured of these actions."""
+    each = [found["savings"][name] for name in dict.fromkeys(actions) if name in found["savings"]]
+    told = [
+        (saving.saved, saving.spread)
+        for saving in each
+        if saving.saved is not None and saving.spread is not None
+    ]
+    if not told:
+        return None
+    return Figure(sum(saved for saved, _ in told), SIGMA * sum(spread for _, spread in told), measured=False)
+
+
+def waits(gaps: Gaps, config: Config, found: dict[str, Any]) -> list[dict[str, Any]]:
+    """For each stage: ways to wait, compared over this machine's gaps and by the daemon's own price of a nap."""
+    first = min((stage.after for stage in config.stages if stage.after > 0), default=0.0)
+    answers = []
+    for stage in config.stages:
+        price = thresholds.price(stage, found["savings"])
+        kept = found["gaps"].get(stage.name)
+        lengths = kept or gaps.lengths
+        if not lengths or price.paid == float("inf"):
+            continue
+        # shorter gaps than the first wait are in no history: no wait below it can be judged by it
+        soonest = stage.least if stage.after == AUTO else 0.0 if kept else first
+        fixed = {show_duration(wait): wait for wait in FIXED if wait >= soonest}
+        fixed |= {"configured": stage.after} if stage.after != AUTO else {}
+        compared = break_even.compare(lengths, price.paid, fixed, soonest)
+        saving = together(list(stage.actions), found) if price.known else None
+        answers.append(way_of(stage.name, compared, saving, fixed, known=price.known))
+    return answers
+
+
+def way_of(
+    stage: str, compared: Comparison, saving: Figure | None, fixed: dict[str, float], *, known: bool
+) -> dict[str, Any]:
+    """One stage's comparison. ``lost_s`` is what the choice cost, in seconds of the saving: waited through, or paid for naps."""
+    lengths = {"chosen": compared.wait, "break-even": compared.paid, "clairvoyant": None, **fixed}
+    ways = [
+        {
+            "name": name,
+            "wait_s": None if (wait := lengths[name]) is None else round(wait, 3),
+            "naps": compared.naps[name],
+            "lost_s": round(cost, 3),
+            "lost_j": round(cost * saving.value, 3) if saving else None,
+        }
+        for name, cost in sorted(compared.costs.items(), key=lambda each: each[1])
+        if lengths[name] is None or (lengths[name] or 0.0) >= compared.soonest
+    ]
+    return {
+        "stage": stage,
+        "measured": known,
+        "gaps": compared.count,
+        "break_even_s": round(compared.paid, 3),
+        "ratio": round(compared.ratio, 3),
+        "ways": ways,
+    }

@@ -1,0 +1,122 @@
+"""A report as a person reads it: on the terminal, and as a page."""
+
+from __future__ import annotations
+
+import time
+from html import escape
+from typing import Any
+
+from powernap.cli.paint import Cell, columns
+from powernap.core.units import show_duration
+
+DAY = "%Y-%m-%d %H:%M"
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>PowerNap report</title>
+<style>
+  :root { color-scheme: light dark; }
+  body { font: 15px/1.5 system-ui, sans-serif; max-width: 960px; margin: 2rem auto; padding: 0 1rem; background: light-dark(#fff, #0d1117); color: light-dark(#1f2328, #e6edf3); }
+  svg { width: 100%; height: auto; } pre { overflow-x: auto; font: 13px/1.45 ui-monospace, monospace; }
+</style></head><body>
+"""
+
+
+def report(document: dict[str, Any]) -> str:
+    """Everything, shortest first."""
+    parts = [
+        headline(document),
+        columns([["state", "time", "share", "used", "saved"], *state_rows(document)]),
+    ]
+    parts += [f"  {line}" for line in sums(document)]
+    for each in document["thresholds"]:
+        parts += ["", *threshold(each)]
+    if not document["thresholds"]:
+        parts += ["", f"  {why_no_thresholds(document)}"]
+    return "\n".join(parts)
+
+
+def headline(document: dict[str, Any]) -> str:
+    """From when to when, and how often it napped."""
+    begin, end = (time.strftime(DAY, time.localtime(document[key])) for key in ("from", "to"))
+    naps = counted(document["naps"], document["interrupted"], "nap")
+    if document["would_nap"]:
+        would = counted(document["would_nap"], document["would_be_interrupted"], "nap")
+        naps = (
+            f"{naps}, watching only: {would} it would have taken"
+            if document["naps"]
+            else f"watching only: {would} it would have taken"
+        )
+    sleeps = document["sleeps"]
+    return f"{begin} to {end}: {naps}, {sleeps} sleep{'s' * (sleeps != 1)}"
+
+
+def counted(count: int, short: int, noun: str) -> str:
+    """``12 naps (2 of them under a minute)``."""
+    of_them = f" ({short} of them under a minute)" if short else ""
+    return f"{count} {noun}{'s' * (count != 1)}{of_them}"
+
+
+def state_rows(document: dict[str, Any]) -> list[list[Cell]]:
+    """One line a state."""
+    whole = sum(each["seconds"] for each in document["states"]) or 1.0
+    return [
+        [
+            f"would be in {each['name']}" if each["would"] else each["name"],
+            show_duration(each["seconds"]),
+            f"{each['seconds'] / whole:.1%}",
+            energy(each["used_j"]) if each["used_j"] is not None else "",
+            ""
+            if each["saved_j"] is None
+            else f"{energy(each['saved_j'])} ± {energy(each['saved_band_j'])} (estimate)",
+        ]
+        for each in document["states"]
+    ]
+
+
+def sums(document: dict[str, Any]) -> list[str]:
+    """Used and saved, each with what it rests on."""
+    lines = []
+    if document["used_j"] is not None:
+        lines.append(f"used, measured while a meter was read: {energy(document['used_j'])}")
+    by = f"hours times what `powernap measure` found by the meter {document['meter']} ({document['scope']})"
+    for key, word in (("saved", "saved"), ("would_save", "would have saved")):
+        if document[f"{key}_j"] is not None:
+            lines.append(
+                f"{word}, an estimate ({by}): {energy(document[f'{key}_j'])} ± {energy(document[f'{key}_band_j'])}"
+            )
+    if document["saved_j"] is None and document["would_save_j"] is None:
+        lines.append("what was saved is not known: nothing was measured on this machine (`powernap measure`)")
+    return lines
+
+
+def threshold(each: dict[str, Any]) -> list[str]:
+    """How good each way to wait would have been."""
+    known = "measured" if each["measured"] else "an estimate: `powernap measure` knows better"
+    price = show_duration(each["break_even_s"]) if each["break_even_s"] >= 1 else "no time at all"
+    title = f"stage {each['stage']}: ways to wait, over {each['gaps']} idle gaps; a nap pays after {price} ({known})"
+    rows: list[list[Cell]] = [["way", "wait", "naps", "saving missed"]]
+    for way in each["ways"]:
+        wait = "knows the future" if way["wait_s"] is None else show_duration(way["wait_s"])
+        joules = "" if way["lost_j"] is None else f"  {energy(way['lost_j'])}"
+        rows.append([way["name"], wait, str(way["naps"]), show_duration(way["lost_s"]) + joules])
+    return [title, columns(rows)]
+
+
+def why_no_thresholds(document: dict[str, Any]) -> str:
+    """What is missing for the comparison."""
+    if not document["gaps"]:
+        return "waits are not compared: no idle gap in this time led to a nap"
+    return "waits are not compared: by what was measured, no stage of the ladder saves"
+
+
+def energy(joules: float) -> str:
+    """In the unit that an electricity bill has, or the smaller ones: 5400000 is ``1.50 kWh``."""
+    hours = joules / 3600
+    for size, unit in ((1e3, "kWh"), (1.0, "Wh")):
+        if abs(hours) >= size:
+            return f"{hours / size:.2f} {unit}"
+    return f"{joules:.3g} J"
+
+
+def page(document: dict[str, Any], svg: str) -> str:
+    """One file that needs nothing else."""
+    return f"{PAGE}<h1>PowerNap report</h1>\n{svg}<pre>{escape(report(document))}</pre>\n</body></html>\n"

@@ -1,0 +1,363 @@
+"""cli/report.py, its text and its picture: from lines of a history to figures that say what they rest on."""
+
+from __future__ import annotations
+
+import json
+import time
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from powernap.cli import days, main, picture, report, report_text
+from powernap.config.load import build
+from powernap.core.past import Past, Spell
+from powernap.daemon.measured import Saving
+
+LADDER = """
+[[stage]]
+name = "ease"
+after = "5min"
+actions = ["cpu-clock"]
+[[stage]]
+name = "park"
+after = "15min"
+actions = ["cpu-park"]
+[monitor.load]
+"""
+CONFIG = build([("x", LADDER)])
+CLOCK = Saving("saves", 12.0, 0.5, 100.0)
+PARK = Saving("saves", 3.0, 0.25, 5400.0)
+FOUND = {
+    "savings": {"cpu-clock": CLOCK, "cpu-park": PARK},
+    "meter": "acpi",
+    "scope": "platform",
+    "without_w": 142.0,
+    "gaps": {},
+}
+NOTHING: dict[str, Any] = {"savings": {}, "meter": "", "scope": "", "without_w": None, "gaps": {}}
+HOUR = 3600.0
+
+
+def entry(event: str, at: float, **facts: Any) -> dict[str, Any]:
+    return {"event": event, "time": at, **facts}
+
+
+NAPS = [
+    entry("started", 0.0),
+    *[
+        each
+        for number in range(1, 21)
+        for each in (
+            entry("entered", number * 10_000.0, stage="ease"),
+            entry("entered", number * 10_000.0 + 600, stage="park"),
+            entry("left", number * 10_000.0 + 600 + HOUR, stage="park"),
+        )
+    ],
+]
+
+
+def documented(
+    entries: list[dict[str, Any]], found: dict[str, Any] = FOUND, now: float = 300_000.0
+) -> dict[str, Any]:
+    gaps = report.Gaps()
+    past = Past(after={stage.name: stage.after for stage in CONFIG.stages}, gap=gaps.add)
+    for each in entries:
+        past.add(each)
+    past.finish(now)
+    return report.document_of(past, CONFIG, found, gaps, now)
+
+
+def state(document: dict[str, Any], name: str) -> dict[str, Any]:
+    return next(each for each in document["states"] if each["name"] == name)
+
+
+def test_a_stage_saves_with_its_own_actions_and_those_before_it() -> None:
+    """12 W in the first, 15 W in the second; the band is twice the spreads."""
+    document = documented(NAPS)
+    assert 20 * 600 * 12.0 == state(document, "ease")["saved_j"]
+    assert 20 * HOUR * 15.0 == state(document, "park")["saved_j"]
+    assert 20 * HOUR * 1.5 == state(document, "park")["saved_band_j"]
+    assert document["saved_j"] == pytest.approx(20 * 600 * 12.0 + 20 * HOUR * 15.0)
+    assert ["awake", "ease", "park"] == [each["name"] for each in document["states"]]
+    assert "estimate" == document["basis"]
+
+
+def test_without_a_measurement_nothing_is_claimed() -> None:
+    """Hours are hours; joules are not made up."""
+    document = documented(NAPS, NOTHING)
+    assert document["saved_j"] is None
+    assert state(document, "park")["saves_w"] is None
+    assert "powernap measure" in report_text.report(document)
+
+
+def test_sleep_saves_all_but_what_a_sleeping_machine_draws() -> None:
+    """142 W less 5 W give or take 5 W; where the meter saw only the processors, nothing is said."""
+    slept = [entry("started", 0), entry("sleep", 1000), entry("resumed", 1000 + HOUR, detail="3600s")]
+    asleep = state(documented(slept), "asleep")
+    assert (137.0, 5.0) == (asleep["saves_w"], asleep["saves_band_w"])
+    assert state(documented(slept, {**FOUND, "scope": "package"}), "asleep")["saves_w"] is None
+
+
+def test_what_would_have_been_saved_is_kept_apart() -> None:
+    """Watching saves nothing."""
+    would = [each | {"watching": True} if each["event"] == "entered" else each for each in NAPS]
+    document = documented(would)
+    assert document["saved_j"] is None
+    assert document["would_save_j"] == pytest.approx(20 * 600 * 12.0 + 20 * HOUR * 15.0)
+    assert (0, 20) == (document["naps"], document["would_nap"])
+    text = report_text.report(document)
+    assert "watching only: 20 naps it would have taken" in text
+    assert "would be in park" in text
+    assert "would have saved, an estimate" in text
+
+
+def test_metered_energy_is_measured_and_stands_beside_the_estimate() -> None:
+    """Not added to it."""
+    document = documented([*NAPS, entry("energy", 290_000.0, stage="park", joules=7200.0, seconds=60)])
+    assert (7200.0, 60.0) == (state(document, "park")["used_j"], state(document, "park")["used_s"])
+    assert 7200.0 == document["used_j"]
+    assert "used, measured while a meter was read: 2.00 Wh" in report_text.report(document)
+
+
+def test_a_stage_that_is_no_longer_configured_has_its_hours() -> None:
+    """Without a saving."""
+    document = documented([entry("started", 0), entry("entered", 100, stage="old"), entry("left", 200)])
+    assert (100.0, None) == (state(document, "old")["seconds"], state(document, "old")["saves_w"])
+
+
+def test_waits_are_compared_over_the_gaps_of_the_history() -> None:
+    """Twenty gaps of 75 minutes: whoever knows pays the naps; whoever waits an hour pays an hour of saving as well."""
+    ease, park = documented(NAPS)["thresholds"]
+    ways = {way["name"]: way for way in park["ways"]}
+    assert ("ease", "park") == (ease["stage"], park["stage"])
+    assert 1800.0 == park["break_even_s"]
+    assert "clairvoyant" == park["ways"][0]["name"]
+    assert 20 * 5400.0 == ways["clairvoyant"]["lost_j"]
+    assert ways["1h"]["lost_j"] == 20 * (3600 * 3 + 5400)
+    assert 20 == ways["1h"]["naps"]
+    assert ways["chosen"]["lost_j"] < ways["break-even"]["lost_j"]
+    assert park["ratio"] <= 2.1
+
+
+def test_waits_below_the_first_stage_are_not_judged() -> None:
+    """Shorter gaps are in no history: who says that napping at once is best has not seen them."""
+    ease = documented(NAPS)["thresholds"][0]
+    assert all(way["wait_s"] is None or way["wait_s"] >= 300 for way in ease["ways"])
+    assert "1min" not in [way["name"] for way in ease["ways"]]
+
+
+def test_a_stage_that_nobody_measured_is_compared_by_the_daemons_guess() -> None:
+    """In time, not in joules, and called an estimate; a sleep by the time that it takes."""
+    document = documented(NAPS, NOTHING)
+    ease = document["thresholds"][0]
+    assert (False, 300.0) == (ease["measured"], ease["break_even_s"])
+    assert all(way["lost_j"] is None and way["lost_s"] > 0 for way in ease["ways"])
+    assert "an estimate" in report_text.report(document)
+
+
+def test_gaps_that_the_daemon_kept_are_preferred(tmp_path: Path) -> None:
+    """They hold the short ones too, so that short waits can be judged; a broken file is none."""
+    kept = {"version": 1, "stages": {"ease": {"paid": 1, "credit": 0, "gaps": [10, 20, 5000]}}}
+    (tmp_path / "gaps.json").write_text(json.dumps(kept))
+    found = report.known(str(tmp_path))
+    assert {"ease": (10.0, 20.0, 5000.0)} == found["gaps"]
+    ease, park = documented(NAPS, {**FOUND, "gaps": found["gaps"]})["thresholds"]
+    assert (3, 20) == (ease["gaps"], park["gaps"])
+    assert "1min" in [way["name"] for way in ease["ways"]]
+    for broken in ("{", "[]", '{"stages": 7}', '{"stages": {"a": 1}}'):
+        (tmp_path / "gaps.json").write_text(broken)
+        assert {} == report.known(str(tmp_path))["gaps"]
+
+
+def test_an_automatic_stage_is_compared_from_its_least_wait() -> None:
+    """What an admin allows the daemon is what is compared; nothing is configured to compare with."""
+    config = build([("x", LADDER.replace('after = "5min"', 'after = "auto"\nleast = "2min"'))])
+    gaps = report.Gaps()
+    gaps.lengths.extend([500.0] * 20)
+    ease = report.waits(gaps, config, FOUND)[0]
+    assert 120.0 == min(way["wait_s"] for way in ease["ways"] if way["wait_s"] is not None)
+    assert "configured" not in [way["name"] for way in ease["ways"]]
+    assert 120.0 == report.after_of(config.stages[0])
+
+
+def test_what_does_not_save_is_not_waited_for() -> None:
+    """No comparison for a stage that costs, nor without gaps; the reason is said."""
+    costs = {
+        **FOUND,
+        "savings": {
+            "cpu-clock": Saving("does not", -1.0, 0.1, 5.0),
+            "cpu-park": Saving("cannot tell", None, None, None),
+        },
+    }
+    document = documented(NAPS, costs)
+    assert [] == document["thresholds"]
+    assert "no stage of the ladder saves" in report_text.report(document)
+    assert "no idle gap" in report_text.report(documented([entry("started", 0)]))
+
+
+def test_the_text_counts_in_words() -> None:
+    """One nap, two naps, of them short ones; energies in the unit that fits."""
+    assert "1 nap" == report_text.counted(1, 0, "nap")
+    assert "2 naps (1 of them under a minute)" == report_text.counted(2, 1, "nap")
+    assert ["1.50 kWh", "2.00 Wh", "36 J", "-1.50 kWh"] == [
+        report_text.energy(j) for j in (5.4e6, 7200, 36, -5.4e6)
+    ]
+    both = {**documented(NAPS), "would_nap": 1, "would_be_interrupted": 0}
+    assert "20 naps, watching only: 1 nap it would have taken, 0 sleeps" in report_text.headline(both)
+    free = {"stage": "e", "break_even_s": 0.2, "ways": [], "gaps": 3, "measured": True}
+    assert "over 3 idle gaps; a nap pays after no time at all (measured)" in report_text.threshold(free)[0]
+
+
+# ---------------------------------------------------------------- reading
+
+
+def test_torn_and_foreign_lines_are_passed_over(tmp_path: Path) -> None:
+    """A power cut in the middle of one; a file that somebody edited."""
+    path = tmp_path / "history.jsonl"
+    path.write_bytes(
+        b'{"event": "left", "time": 5}\n{"event"\n\xff\xfe\n[1]\n7\n{"time": "x"}\n'
+        + b"[" * 100_000
+        + b'\n{"event": "left", "time": 9}'
+    )
+    assert [5, 9] == [each["time"] for each in report.entries(str(path), 0)]
+    assert [9] == [each["time"] for each in report.entries(str(path), 6)]
+
+
+def test_a_long_history_shows_progress_on_a_terminal_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And takes it away."""
+    path = tmp_path / "history.jsonl"
+    path.write_text((json.dumps(entry("note", 1.0, detail="x" * 1000)) + "\n") * 3000)
+    assert 3000 == sum(1 for _ in report.entries(str(path), 0))
+    assert "" == capsys.readouterr().err
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    assert 3000 == sum(1 for _ in report.entries(str(path), 0))
+    shown = capsys.readouterr().err
+    assert "reading the history: " in shown
+    assert shown.endswith("\r\x1b[K")
+
+
+# ---------------------------------------------------------------- the picture
+
+
+def drawn(count: int, state: str = "ease", *, would: bool = False) -> ET.Element:
+    """``count`` days with a spell in each."""
+    end = days.midnight(time.time())
+    columns = days.Days(end - count * 86400, end)
+    for day in range(count):
+        columns.add(Spell(state, end - day * 86400 - 7200, end - day * 86400 - 3600, would))
+    return ET.fromstring(columns.draw(["awake", "ease", "park", "asleep"], "one <b> & two"))
+
+
+def rectangles(svg: ET.Element) -> list[ET.Element]:
+    return [each for each in svg.iter("{http://www.w3.org/2000/svg}rect") if len(each)]
+
+
+def test_a_column_a_day_as_high_as_its_hours() -> None:
+    """Seven bars of one hour in a day of 24."""
+    bars = rectangles(drawn(7))
+    assert 7 == len(bars)
+    room = picture.HEIGHT - picture.TOP - picture.BOTTOM
+    assert all(float(bar.attrib["height"]) == pytest.approx(room / 24, abs=0.7) for bar in bars)
+
+
+def test_many_days_share_a_column() -> None:
+    """A year fits, and the title says so."""
+    svg = drawn(365)
+    assert 50 <= len(rectangles(svg)) <= 61
+    assert "7 days" in (svg.attrib["aria-label"])
+    labels = [
+        each.text
+        for each in svg.iter("{http://www.w3.org/2000/svg}text")
+        if each.attrib.get("text-anchor") == "middle"
+    ]
+    assert len(labels) <= picture.LABELS
+
+
+def test_what_would_have_been_looks_different() -> None:
+    """Pale with a broken line, and called so; states are told by colour and by name."""
+    assert "s1 would" == rectangles(drawn(3, would=True))[0].attrib["class"]
+    assert ["s0", "s5", "none", "s2", "s4"] == [
+        days.style(name, ["ease", "park"]) for name in ("awake", "asleep", "not running", "park", "other")
+    ]
+
+
+def test_a_spell_over_midnight_is_in_both_days() -> None:
+    """Cut at local midnight."""
+    end = days.midnight(time.time())
+    columns = days.Days(end - 2 * 86400, end)
+    middle = days.midnight(end - 43_200)
+    columns.add(Spell("ease", middle - 3600, middle + 7200))
+    assert [[1.0], [2.0]] == [list(hours.values()) for hours in columns.hours]
+
+
+def test_names_in_the_picture_are_text() -> None:
+    """A stage may be called anything."""
+    svg = picture.draw(
+        "<t>", "&", [picture.Layer("<script>", "s1")], [picture.Column("d", 24.0, {"<script>": 3.0})]
+    )
+    ET.fromstring(svg)
+    assert "<script>" not in svg
+    ET.fromstring(picture.draw("t", "s", [], []))
+
+
+# ---------------------------------------------------------------- the command line
+
+
+def history(place: Path, entries: list[dict[str, Any]]) -> str:
+    (place / "history.jsonl").write_text("".join(json.dumps(each) + "\n" for each in entries))
+    (place / "p.toml").write_text(LADDER)
+    return str(place)
+
+
+def test_the_report_is_printed_drawn_and_documented(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From a state directory alone."""
+    now = time.time()
+    place = history(tmp_path, [entry("entered", now - 5000, stage="ease"), entry("left", now - 1000)])
+    words = ["report", "--state", place, "--config", f"{place}/p.toml"]
+    assert 0 == main.main([*words, "--svg", f"{place}/a.svg", "--html", f"{place}/a.html"])
+    assert ": 1 nap, 0 sleeps" in capsys.readouterr().out
+    ET.parse(f"{place}/a.svg")
+    assert "1 nap" in (tmp_path / "a.html").read_text()
+    assert 0 == main.main([*words, "--json", "--html", f"{place}/b.html"])
+    assert 4000.0 == pytest.approx(state(json.loads(capsys.readouterr().out), "ease")["seconds"], abs=1)
+
+
+@pytest.mark.parametrize(
+    ("entries", "words", "status", "says"),
+    [
+        (None, [], 1, "there is no history"),
+        ([], [], 1, "nothing happened in the last 7d"),
+        ([entry("started", 5.0)], [], 1, "nothing happened"),
+        ([entry("started", time.time())], ["--svg", "/nonexistent/a.svg"], 2, "/nonexistent/a.svg"),
+    ],
+)
+def test_what_cannot_be_reported_ends_in_a_sentence(
+    entries: list[dict[str, Any]] | None,
+    words: list[str],
+    status: int,
+    says: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Each with its exit status."""
+    place = history(tmp_path, entries) if entries is not None else str(tmp_path)
+    assert status == main.main(["report", "--state", place, *words])
+    assert says in capsys.readouterr().err
+
+
+def test_a_history_that_may_not_be_read_is_exit_status_3(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A directory in its place says so too; and a faulty configuration is stood in for by the default."""
+    (tmp_path / "history.jsonl").mkdir()
+    (tmp_path / "p.toml").write_text("mode = 7\n")
+    assert 3 == main.main(
+        ["report", "--state", str(tmp_path), "--config", str(tmp_path / "p.toml"), "--json"]
+    )
+    assert "directory" in json.loads(capsys.readouterr().out)["error"]

@@ -1,0 +1,50 @@
+"""Claims of sleep/login_manager.py that need no bus; the others are in tests/integration/test_login_manager.py."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+
+from powernap.host.dbus import Bus
+from powernap.host.dbus_message import REPLY, Message
+from powernap.host.host import Host
+from powernap.sleep.failure import SleepError
+from powernap.sleep.login_manager import LoginManager
+
+
+def test_without_a_loop_nobody_is_asked() -> None:
+    """``powernap`` without daemon gets a refusal, not a hang."""
+
+    async def test() -> None:
+        manager = LoginManager(Host(), lambda _: None, lambda _what, _slept: None, lambda _: None)
+        with pytest.raises(SleepError, match="in the daemon only"):
+            await manager.offered()
+        manager.close()
+
+    asyncio.run(test())
+
+
+class Overtaken:
+    """A bus on which a newer announcement is heard while an answer is on its way."""
+
+    def __init__(self, manager: LoginManager) -> None:
+        self.manager = manager
+
+    async def call(self, *_: Any) -> Message:
+        """The answer is old when it arrives."""
+        self.manager.heard += 1
+        return Message(REPLY, 1, body=(True,))
+
+
+def test_what_was_heard_is_newer_than_an_answer_that_comes_after_it() -> None:
+    """The machine is back already when the answer says that it is about to sleep: nobody is told of that."""
+    told: list[str] = []
+
+    async def test() -> None:
+        manager = LoginManager(Host(), told.append, lambda _what, _slept: None, told.append)
+        await manager._learn(cast("Bus", Overtaken(manager)))
+        assert (told, manager.begun) == ([], {})
+
+    asyncio.run(test())
