@@ -96,7 +96,7 @@ install:
 	ln -sf $(PREFIX)/bin/powernapd $(LOCAL)/sbin/powernapd
 	install -m 644 docs/man/powernap.1 $(LOCAL)/share/man/man1/
 	install -m 644 docs/man/powernapd.8 $(LOCAL)/share/man/man8/
-	install -m 644 $(DOCS:%=docs/%.md) $(LOCAL)/share/doc/powernap/
+	install -m 644 $(DOCS:%=docs/%.md) packaging/disks.conf $(LOCAL)/share/doc/powernap/
 	test -n "$(DESTDIR)" || ! command -v systemd-sysusers >/dev/null || systemd-sysusers
 	test -n "$(DESTDIR)" || ! test -d /run/systemd/system || systemctl daemon-reload
 DOCS := concepts reference catalogue json security

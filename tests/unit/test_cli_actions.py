@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -80,11 +81,10 @@ class Bench:
         paper = LedgerFile(self.path, self.disk)
         try:
             knobs = Watched(MachineKnobs(self.kernel), self.told)
-            ledger = Ledger(paper, knobs, self.host.clock, boot_id(self.kernel))
+            ledger = Ledger(paper, knobs, Clock(), boot_id(self.kernel))
             configs = {name: ActionConfig(name, name, find(name).Options()) for name in names}
-            return asyncio.run(
-                there_and_back.go(Hands(self.host, ledger, configs, 30.0), names, self.heard.append)
-            )
+            self.hands = Hands(self.host, ledger, configs, 30.0)
+            return asyncio.run(there_and_back.go(self.hands, names, self.heard.append))
         finally:
             paper.close()
 
@@ -175,18 +175,46 @@ def test_a_value_that_vanishes_is_left_and_named(bench: Bench) -> None:
 
 @pytest.mark.parametrize("nth", [1, 2, 3])
 def test_a_signal_in_the_middle_puts_everything_back(bench: Bench, nth: int) -> None:
-    """SIGTERM while the n-th value is written: no later one is, and no further action is begun."""
-    writes = 0
+    """SIGTERM while the n-th of four values is written: no later one is, and no further action is begun."""
+    wrote: list[str] = []
 
-    def knock(_change: Change, _value: str) -> None:
-        nonlocal writes
-        writes += 1
-        if writes == nth:
+    def knock(change: Change, _value: str) -> None:
+        wrote.append(change.target)
+        if len(wrote) == nth:
             os.kill(os.getpid(), signal.SIGTERM)
+            end = time.monotonic() + 60
+            while not bench.hands.stopping and time.monotonic() < end:
+                time.sleep(0.001)
 
     bench.wrote = knock
     course = bench.go(QUIET, CLOCK)
     assert ([QUIET], "ended before it was complete") == (bench.heard, course.ended)
+    assert nth == len(set(wrote))
+    assert {} == bench.changes
+
+
+class Faulty:
+    """A clock that breaks when it is asked for the n-th time."""
+
+    def __init__(self, nth: int) -> None:
+        self.left = nth
+
+    def boottime(self) -> float:
+        """Or not."""
+        self.left -= 1
+        if not self.left:
+            raise RuntimeError("defect")
+        return 1000.0
+
+    wall = boottime
+
+
+@pytest.mark.parametrize("nth", [1, 3, 4, 5, 6])
+def test_a_defect_of_ours_puts_everything_back_too(bench: Bench, nth: int) -> None:
+    """An exception out of nowhere, also while an action is applied."""
+    bench.host.clock = Faulty(nth)
+    with pytest.raises(RuntimeError, match="defect"):
+        bench.go(QUIET)
     assert {} == bench.changes
 
 

@@ -10,6 +10,8 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -18,7 +20,7 @@ from plans import MOUNTS
 from powernap.actions import find
 from powernap.config.model import ActionConfig
 from powernap.core.events import Failure
-from powernap.daemon.hands import PATIENCE, Hands, refusals
+from powernap.daemon.hands import PATIENCE, SLOW_LIMIT, Hands, refusals
 from powernap.host.clock import SystemClock
 from powernap.host.files import TreeFiles
 from powernap.host.host import Host
@@ -531,7 +533,7 @@ def test_a_file_that_really_hangs(tmp_path):
         hands = Hands(Host(), ledger, {}, 0.05)
         with pytest.raises(TimeoutError):
             await hands._in_thread(
-                "knob", lambda stop: ledger.perform("knob", "s", [Change("/proc/knob", "1")], stop)
+                "knob", lambda stop: ledger.perform("knob", "s", [Change("/proc/knob", "1")], stop), 0.05
             )
         done = hands.busy["knob"].done
         thread = next(each for each in threading.enumerate() if each.name == "powernap-knob")
@@ -596,3 +598,23 @@ def test_probing_does_not_hold_the_loop(bench):
         await hands.restore()
 
     asyncio.run(story())
+
+
+def test_the_slow_lane_has_longer_to_put_back(tmp_path, monkeypatch):
+    """Disks spin up one after another; what hangs in the fast lane is named after the usual limit."""
+    assert SLOW_LIMIT >= 4 * 25.0
+    limits = []
+
+    async def in_thread(self, name, work, limit):
+        limits.append((name, limit))
+        return ()
+
+    monkeypatch.setattr(Hands, "_in_thread", in_thread)
+
+    async def story():
+        acting = Hands(Host(), cast("Ledger", SimpleNamespace(restore=lambda _: ())), {}, 10.0)
+        await acting._restore("disk-spindown")
+        await acting._restore("cpu-clock")
+
+    asyncio.run(story())
+    assert limits == [("disk-spindown", SLOW_LIMIT), ("cpu-clock", 10.0)]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from powernap import actions, monitors
 from powernap.config.kinds import ACTIONS, MONITORS, KindError
 from powernap.config.model import ActionConfig, Config, MonitorConfig
+from powernap.config.problems import meant
 from powernap.core.reading import Reading
 from powernap.daemon.loop_ears import LoopEars
 from powernap.host.availability import Availability, UnavailableError, available, unavailable
@@ -96,12 +97,41 @@ def probe(
         return unavailable(f"{type(error).__name__}: {error}", "please report this with `powernap snapshot`")
 
 
-def available_actions(host: Host, config: Config) -> list[tuple[ActionConfig, Availability]]:
-    """Every action that is configured, and every other built-in one that needs no options."""
-    configs = dict(config.actions)
-    taken = {found.type for found in configs.values()}
-    for kind in actions.kinds():
-        if kind not in taken:
-            options = actions.find(kind).Options
-            configs[kind] = ActionConfig(kind, kind, options())
-    return [(found, probe(ACTIONS.module(found.type), host, found)) for found in configs.values()]
+class UnknownActionError(Exception):
+    """No such action, or one that cannot be used as it is."""
+
+    def __init__(self, message: str, remedy: str) -> None:
+        super().__init__(message)
+        self.message, self.remedy = message, remedy
+
+
+def config_of(config: Config, name: str) -> ActionConfig:
+    """A configured action, or a kind with its default options. ``UnknownActionError``."""
+    if name in config.actions:
+        return config.actions[name]
+    try:
+        return ActionConfig(name, name, actions.find(name).Options())
+    except KeyError:
+        known = sorted({*config.actions, *actions.kinds()})
+        raise UnknownActionError(
+            f'there is no action "{name}"', meant(name, known, otherwise="the actions are")
+        ) from None
+    except TypeError:
+        raise UnknownActionError(
+            f'the action "{name}" needs options', f"configure it first: [action.{name}]"
+        ) from None
+
+
+def available_actions(
+    host: Host, config: Config, names: Iterable[str] = ()
+) -> list[tuple[ActionConfig, Availability]]:
+    """The actions of these names; without any, every one that is configured and every other built-in one."""
+    chosen = [config_of(config, name) for name in dict.fromkeys(names)] or all_actions(config)
+    return [(found, probe(ACTIONS.module(found.type), host, found)) for found in chosen]
+
+
+def all_actions(config: Config) -> list[ActionConfig]:
+    """Those that are configured, and the built-in ones of all other kinds."""
+    taken = {found.type for found in config.actions.values()}
+    others = [kind for kind in actions.kinds() if kind not in taken]
+    return [*config.actions.values(), *(config_of(config, kind) for kind in others)]

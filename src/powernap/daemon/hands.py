@@ -27,6 +27,8 @@ from powernap.host.ledger_entry import Result
 PATIENCE = {"fast": 0.05, "slow": 1.0}
 """Seconds for which a restore is let go first before the next one begins beside it. Putting back in reverse order is the tidier way, and
 costs nobody anything while each is quick: un-parking takes 4-8 ms, a processor's hotplug 67-77 ms (research/powersave-knobs.md)."""
+SLOW_LIMIT = 120.0
+"""Seconds for putting back an action of the slow lane: four disks that spin up one after another take 20 to 100 s."""
 NAMED = 3
 """Refused values of one action that are named; the others are counted."""
 
@@ -108,7 +110,9 @@ class Hands:
             return "it is no longer configured"
         ledger, config = self.ledger, self.actions[name]
         try:
-            why = await self._in_thread(name, lambda stop: self._carry_out(ledger, config, stage, stop))
+            why = await self._in_thread(
+                name, lambda stop: self._carry_out(ledger, config, stage, stop), self.limit
+            )
         except StoppedError:
             return ""
         except TimeoutError as error:
@@ -185,8 +189,9 @@ class Hands:
                 await asyncio.wait_for(self.busy[name].done.wait(), self.limit)
             if name in self.busy:
                 return Restored(failure=f"a change of it still hangs after {self.limit:g}s")
+        limit = max(self.limit, SLOW_LIMIT) if self._slow(name) else self.limit
         try:
-            return Restored(tuple(await self._in_thread(name, lambda _: ledger.restore(name))))
+            return Restored(tuple(await self._in_thread(name, lambda _: ledger.restore(name), limit)))
         except TimeoutError as error:
             return Restored(failure=str(error))
         except Exception as error:
@@ -194,7 +199,7 @@ class Hands:
 
     # ------------------------------------------------------------ threads
 
-    async def _in_thread(self, name: str, work: Callable[[threading.Event], Any]) -> Any:
+    async def _in_thread(self, name: str, work: Callable[[threading.Event], Any], limit: float) -> Any:
         """The work's result. ``TimeoutError`` after the limit: it is asked to stop, and is ``busy`` until it has.
 
         The process ends without waiting for it, and the ledger knows the rest.
@@ -209,10 +214,10 @@ class Hands:
         outcome.add_done_callback(ended)
         self.busy[name] = this
         try:
-            await asyncio.wait_for(this.done.wait(), self.limit)
+            await asyncio.wait_for(this.done.wait(), limit)
         except TimeoutError:
             this.stop.set()
-            raise TimeoutError(f"took longer than {self.limit:g}s") from None
+            raise TimeoutError(f"took longer than {limit:g}s") from None
         return outcome.result()
 
     # ------------------------------------------------------------ for status

@@ -9,20 +9,21 @@ from powernap.core.value import dataclass
 class Availability:
     """``detail`` says what is there ("4 governors, intel_pstate") or why not; ``remedy`` what would make it so.
 
-    Truth value: usable or not.
+    Truth value: usable or not. ``left_out``: the parts of what can be used that are left alone (``detail`` has them too), and why.
     """
 
     usable: bool
     detail: str
     remedy: str = ""
+    left_out: str = ""
 
     def __bool__(self) -> bool:
         return self.usable
 
 
-def available(detail: str) -> Availability:
-    """It can be used."""
-    return Availability(usable=True, detail=detail)
+def available(detail: str, left_out: str = "") -> Availability:
+    """It can be used, but for what is left alone."""
+    return Availability(usable=True, detail=detail, left_out=left_out)
 
 
 def unavailable(detail: str, remedy: str = "") -> Availability:
