@@ -99,7 +99,7 @@ install:
 	install -m 644 $(DOCS:%=docs/%.md) packaging/disks.conf $(LOCAL)/share/doc/powernap/
 	test -n "$(DESTDIR)" || ! command -v systemd-sysusers >/dev/null || systemd-sysusers
 	test -n "$(DESTDIR)" || ! test -d /run/systemd/system || systemctl daemon-reload
-DOCS := concepts reference catalogue json security
+DOCS := concepts sleep reference catalogue json security
 
 # Puts everything back first. The configuration and the history stay.
 uninstall:

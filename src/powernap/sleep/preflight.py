@@ -147,14 +147,12 @@ def refused(
 ) -> list[str]:
     """What speaks against it without touching anything."""
     answer = offered.get(request.state)
-    found = []
-    if answer is None or not answer:
+    if not answer:
         why = (
-            "nobody offers it"
-            if answer is None
-            else answer.detail + (f"; {answer.remedy}" if answer.remedy else "")
+            "nobody offers it" if answer is None else "; ".join(filter(None, (answer.detail, answer.remedy)))
         )
-        found.append(f"{request.state} is not possible: {why}")
+        return [f"{request.state} is not possible: {why}"]
+    found = []
     found.append(proof.refusal(files, record, request.state, options, alarm=until is not None))
     found.append(too_short(files, wall, options, request, until))
     return list(filter(None, found))
