@@ -1,0 +1,138 @@
+"""Runs in the lab's guest, for the tests of sleep: an admin's own settings, all settings, and what is there right after a sleep.
+
+Called with ``lab.call("guest_sleep:...")``: each is a process of its own, and answers with what JSON can hold.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from lab.installed import SOCKET
+from lab.tree import look
+
+CPU = Path("/sys/devices/system/cpu")
+ALARM = Path("/sys/class/rtc/rtc0/wakealarm")
+NUMBER = re.compile(r"^/proc/irq/(\d+)/")
+COMES_AND_GOES = re.compile(r"/sys/fs/cgroup/system\.slice/[^/]+\.service/.*")
+"""Of services that run: powernapd's own, and systemd's that sleeps."""
+AT_SLEEP = Path("/run/at-sleep.json")
+HOOK = Path("/usr/lib/systemd/system-sleep/look")
+LOOK = f"""#!/bin/sh
+[ "$1" = pre ] || exit 0
+exec python3 -c 'import json, sys; sys.path[:0] = ["/code/src", "/code/tests", "/code"]; import guest_sleep
+json.dump(guest_sleep.settings(), open("{AT_SLEEP}", "w"))'
+"""
+
+
+def settings_of_an_admin() -> None:
+    """A processor off, other governors with tunables of their own, an interrupt and tasks bound."""
+    (CPU / "cpu3/online").write_text("0")
+    for policy, governor in (("policy0", "ondemand"), ("policy2", "conservative")):
+        (CPU / f"cpufreq/{policy}/scaling_governor").write_text(governor)
+    (CPU / "cpufreq/ondemand/up_threshold").write_text("77")
+    (CPU / "cpufreq/conservative/freq_step").write_text("9")
+    Path("/proc/sys/vm/stat_interval").write_text("3")
+    # to two processors: of one alone the kernel itself forgets it, when that goes off for the sleep
+    Path("/proc/irq/12/smp_affinity").write_text("3")
+    for cpus in ({0}, {0, 1}, {0, 1, 2}):
+        bind(cpus)
+
+
+def bind(cpus: set[int]) -> None:
+    """A task that sleeps for ever, and may run on these only."""
+    pid = os.fork()
+    if pid == 0:
+        os.setsid()
+        os.sched_setaffinity(0, cpus)
+        os.execvp("sleep", ["sleep", "infinity"])
+    while os.sched_getaffinity(pid) != cpus:
+        time.sleep(0.01)
+
+
+def settings() -> dict[str, str]:
+    """The tree, with interrupts called by their handlers: some drivers ask for new numbers after each sleep."""
+    handlers = {
+        path.parent.name: path.read_text().strip() for path in Path("/sys/kernel/irq").glob("*/actions")
+    }
+
+    def named(found: re.Match[str]) -> str:
+        return f"/proc/irq/{handlers.get(found[1]) or found[1]}/"
+
+    return {
+        NUMBER.sub(named, path): value for path, value in look().items() if not COMES_AND_GOES.match(path)
+    }
+
+
+def look_at_sleep() -> None:
+    """From now on systemd-sleep(8) notes all settings right before it tells the kernel to sleep."""
+    HOOK.parent.mkdir(parents=True, exist_ok=True)
+    HOOK.write_text(LOOK)
+    HOOK.chmod(0o755)
+
+
+def at_sleep() -> dict[str, str]:
+    """What was noted then."""
+    found: dict[str, str] = json.loads(AT_SLEEP.read_text())
+    return found
+
+
+class Line:
+    """A connection to the daemon."""
+
+    def __init__(self) -> None:
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(SOCKET)
+        self.answers = self.socket.makefile("r")
+
+    def ask(self, op: str, **fields: Any) -> dict[str, Any]:
+        """One request, one answer."""
+        self.socket.sendall(json.dumps({"op": op, **fields}).encode() + b"\n")
+        return self.next()
+
+    def next(self) -> dict[str, Any]:
+        """What comes next."""
+        document: dict[str, Any] = json.loads(self.answers.readline())
+        return document
+
+    def watched(self) -> Iterator[dict[str, Any]]:
+        """All that happens from now on."""
+        self.ask("watch")
+        while True:
+            yield self.next()
+
+
+def morning() -> dict[str, Any]:
+    """Wait for the end of the next sleep, keep the machine up, and tell what is there once everything is put back."""
+    asking, news = Line(), Line()
+    before = len(asking.ask("history", count=1000)["entries"])
+    next(entry for entry in news.watched() if entry.get("event") == "resumed")
+    asking.ask("hold", why="a look at the settings")
+    # an alarm that did not ring goes when the login manager has told of the sleep's end
+    while ALARM.read_text().strip() or asking.ask("status", refresh=False)["phase"] not in {
+        "awake",
+        "halted",
+    }:
+        time.sleep(0.1)
+    return {"night": asking.ask("history", count=1000)["entries"][before:], "settings": settings()}
+
+
+def awake() -> dict[str, Any]:
+    """Keep the machine up, and tell what is there once everything is put back."""
+    asking = Line()
+    asking.ask("hold", why="a look at the settings")
+    while asking.ask("status", refresh=False)["phase"] not in {"awake", "halted"}:
+        time.sleep(0.1)
+    return {"settings": settings(), "why": asking.ask("why", refresh=False)}
+
+
+def size(pid: int) -> dict[str, int]:
+    """Open descriptors and resident kB of a process."""
+    resident = re.search(r"^VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return {"descriptors": len(os.listdir(f"/proc/{pid}/fd")), "kB": int(resident[1]) if resident else 0}
