@@ -34,12 +34,7 @@ from powernap.monitors import sessions
 ROOT = Path(__file__).parents[2]
 KNOB = Path("/proc/sys/vm/stat_interval")
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
-CONTAINER = """
-mount -o remount,ro,bind /sys 2>/dev/null || mount -t sysfs -o ro sysfs /sys
-for place in /proc/sys /proc/irq; do mount --bind $place $place && mount -o remount,ro,bind $place; done
-mount -t tmpfs tmpfs /run
-exec setpriv --bounding-set=-all,+setuid,+setgid,+kill,+chown,+dac_override,+fowner --inh-caps=-all "$@"
-"""
+CONTAINER = (ROOT / "tests" / "container.sh").read_text()
 """What docker does by default: kernel files to be read only, few capabilities, and namespaces of its own."""
 
 
@@ -217,12 +212,13 @@ def test_two_tries_do_not_undo_each_other() -> None:
     """The second says who is first, and leaves its socket alone."""
     with running("try", "--for", "60s", "--nap-after", "30s", "--quiet-only", "--json") as process:
         wait_for(process.stdout, "started")
-        second = powernap("try", "--for", "1s")
+        second = powernap("try")
         asked = powernap("why", "--json")
         process.send_signal(signal.SIGINT)
         wait_for(process.stdout, "tried")
     assert 3 == second.returncode
     assert f"(pid {process.pid}) is running already" in second.stderr
+    assert f"`kill {process.pid}`" in second.stderr
     assert "act" == json.loads(asked.stdout)["mode"]
 
 
@@ -238,6 +234,7 @@ def test_make_try_from_a_fresh_clone(copy: Path) -> None:
     done = subprocess.run(words, cwd=copy, env=bare, capture_output=True, text=True, timeout=60, check=False)
     assert (0, "") == (done.returncode, done.stderr)
     assert "it napped" in done.stdout
+    assert f"in another terminal: {copy}/.cache/try/bin/powernap why" in done.stdout
     assert time.monotonic() - began < 60
     assert {"Makefile", "src", "tools", ".cache"} == set(os.listdir(copy))
 
@@ -263,6 +260,19 @@ def contained(copy: Path, tmp_path: Path) -> tuple[str, ...]:
     script = tmp_path / "container.sh"
     script.write_text(CONTAINER)
     return ("unshare", "--pid", "--mount", "--net", "--fork", "--mount-proc", "sh", str(script))
+
+
+@pytest.mark.root
+def test_the_screen_beside_a_daemon_shows_the_daemons_ladder_and_monitors(daemon: Daemon) -> None:
+    """It runs by a configuration of its own, and that is what counts."""
+    place: dict[str, Any] = {"POWERNAP_SOCKET": str(daemon.socket)}
+    found = json.loads(powernap("--json", **place).stdout)
+    assert ["job"] == [each["name"] for each in found["monitors"]]
+    assert ["ease", "deep"] == [each["name"] for each in found["stages"]]
+    assert {"kernel-quiet", "cpu-clock"} == {each["name"] for each in found["actions"] if each["used"]}
+    screen = powernap(**place).stdout
+    assert "watching only" in screen
+    assert 'stage "ease": kernel-quiet' in screen
 
 
 @pytest.mark.root

@@ -18,6 +18,7 @@ import pytest
 
 from fakedaemon import free_path
 from integration.daemon_process import Daemon, read_line, request
+from integration.test_measure import Rig
 from json_tables import Table, events, tables
 from powernap.config.load import build
 from powernap.daemon.hands import Hands
@@ -87,9 +88,15 @@ def documents(place: Path, work: str) -> Documents:
     """By heading of the page, everything that a tour of the command line prints."""
     found: Documents = {
         "powernap --json": [printed()],
+        "powernap actions --json": [
+            printed("actions"),
+            printed("actions", "--try", "--runtime", str(place / "there-and-back")),
+        ],
         "Errors": [printed("why", status=3), printed("nap", "x", status=3)],
         **configuration(place),
         "powernap undo --json": undone(place),
+        **metered(place),
+        "powernap doctor --json": [printed("doctor", "--for", "300ms", status=None), examined(place)],
         "powernap snapshot --json": [printed("snapshot", str(place / "s.tar.gz"))],
     }
     with Daemon(place, ACTING) as daemon:
@@ -136,6 +143,45 @@ def undone(place: Path) -> list[Any]:
         printed("undo", "--root", str(root), "--dry-run", status=1),
         printed("undo", "--root", str(root), status=1),
     ]
+
+
+def metered(place: Path) -> Documents:
+    """A lamp that was measured, an action that could not be, and five nights."""
+    (place / "rig").mkdir()
+    rig = Rig(place / "rig")
+    complete = rig.measure("--json")
+    rig.nights(5)
+    partly = rig.measure("lamp", "gone", "--json", meter="/bin/false")
+    return {
+        "powernap measure --json": [json.loads(complete.stdout), json.loads(partly.stdout)],
+        "powernap report --json": [printed("report", *rig.state)],
+    }
+
+
+def examined(place: Path) -> Any:
+    """A machine that has everything: idle states, a graphics processor with a context, a disk, another tool."""
+    root = place / "examined"
+    device = "sys/devices/pci0000:00/0000:01:00.0"
+    for path, text in {
+        "proc/uptime": "100.0 100.0\n",
+        "proc/7/comm": "tuned\n",
+        "proc/7/status": "Name:\ttuned\nPPid:\t1\nvoluntary_ctxt_switches:\t9000\n",
+        "proc/7/fdinfo/3": "drm-client-id:\t1\ndrm-engine-gfx:\t5 ns\n",
+        "run/tuned/tuned.pid": "7\n",
+        "sys/devices/system/cpu/cpu0/cpuidle/state0/name": "C1\n",
+        f"{device}/power/control": "on\n",
+        "sys/block/sda/stat": "1 0 8 1 1 0 8 1 0 0 0\n",
+        "sys/block/sda/device/model": "X\n",
+        "sys/block/sda/queue/rotational": "1\n",
+        "sys/block/sda/removable": "1\n",
+    }.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+    (root / "proc/7/fd").mkdir()
+    (root / "proc/7/fd/3").symlink_to("/dev/dri/renderD128")
+    (root / "sys/class/drm/card0").mkdir(parents=True)
+    (root / "sys/class/drm/card0/device").symlink_to(f"../../../../{device}")
+    return printed("doctor", "--root", str(root), status=1)
 
 
 def conflicts(place: Path) -> list[dict[str, str]]:

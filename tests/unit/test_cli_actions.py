@@ -185,6 +185,7 @@ def test_a_signal_in_the_middle_puts_everything_back(bench: Bench, nth: int) -> 
             end = time.monotonic() + 60
             while not bench.hands.stopping and time.monotonic() < end:
                 time.sleep(0.001)
+            assert bench.hands.stopping
 
     bench.wrote = knock
     course = bench.go(QUIET, CLOCK)

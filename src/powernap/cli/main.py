@@ -21,6 +21,7 @@ from powernap.cli.client import DaemonError  # noqa: E402
 
 COMMANDS = (
     "overview",
+    "actions",
     "try",
     "status",
     "why",
