@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from lab import tree
@@ -20,12 +22,8 @@ actions = ["{action}"]
 disks = ["{disks}"]
 {options}
 """
-PERMITTED = """
-[Service]
-DeviceAllow=char-sg rw
-CapabilityBoundingSet=CAP_SYS_RAWIO
-"""
-"""What the unit needs for disks to be asked: their nodes for commands, and ATA commands through these (block/scsi_ioctl.c)."""
+PERMITTED = Path("packaging/disks.conf").read_text(encoding="utf-8")
+"""The drop-in for ATA disks."""
 RESTS = "for each in {names}; do until grep -q suspended /sys/block/$each/device/power/runtime_status; do sleep 0.1; done; done"
 READ = "dd if=/dev/{name} of=/dev/null bs=64k count=16 iflag=direct"
 
@@ -139,8 +137,10 @@ def test_a_disk_over_its_budget(lab, napping):
 
 
 def test_a_disk_that_may_not_be_asked(lab, debug, napping):
-    """As the unit comes it may not: what cannot be known to do no harm is not done, and `why` says so."""
-    daemon = napping("disk-spindown", "scsi_debug", permitted="")
+    """Its node is closed: what cannot be known to do no harm is not done, and `why` says so."""
+    daemon = napping(
+        "disk-spindown", "scsi_debug", permitted="[Service]\nDeviceAllow=\nDeviceAllow=char-input r\n"
+    )
     for name in debug:
         assert (
             f"{name} stays up: it cannot be asked for its starts and self-tests (Operation not permitted)"

@@ -15,7 +15,6 @@ from powernap.core.units import show_duration
 from powernap.core.value import dataclass
 from powernap.sleep.options import SleepOptions
 
-
 AUTO = -1.0
 """The value of ``after = "auto"``: the daemon chooses (daemon/thresholds.py)."""
 

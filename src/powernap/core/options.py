@@ -34,7 +34,14 @@ def option(
     :param check: gets the converted value; answers with what is wrong and what to write instead, or ``None``.
     :param words: what may stand instead of a quantity, and the value it is converted to ("auto").
     """
-    given = {"help": help, "unit": unit, "example": example, "choices": choices, "check": check, "words": words}
+    given = {
+        "help": help,
+        "unit": unit,
+        "example": example,
+        "choices": choices,
+        "check": check,
+        "words": words,
+    }
     # A dict of up to 5 keys takes 232 bytes, of 6 to 10 keys 352 (CPython 3.11), and the daemon keeps 150 of them.
     metadata = {name: value for name, value in given.items() if value}
     if default is REQUIRED:

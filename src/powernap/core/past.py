@@ -68,6 +68,7 @@ class Past:
     _would: bool = False
     _since: float = 0.0
     _napped: float | None = None
+    _nap_would: bool = False
     _idle: float | None = None
     _asked: bool = False
 
@@ -94,7 +95,7 @@ class Past:
     def _entered(self, at: float, entry: Mapping[str, Any]) -> None:
         stage, would = str(entry.get("stage", "")), bool(entry.get("watching"))
         if self._napped is None:
-            self._napped = at
+            self._napped, self._nap_would = at, would
             self._idle = None if self._asked else at - self.after.get(stage, 0.0)
             self.naps += not would
             self.woulds += would
@@ -114,8 +115,8 @@ class Past:
     def _left(self, at: float, entry: Mapping[str, Any]) -> None:
         self._ended(at, entry)
         if self._napped is not None and at - self._napped < SHORT:
-            self.interrupted += not self._would
-            self.would_interrupted += self._would
+            self.interrupted += not self._nap_would
+            self.would_interrupted += self._nap_would
         self._napped = None
         self._become(AWAKE, at)
 
