@@ -4,6 +4,7 @@
 #   make install    the unit, the group, the configuration and the manual (see README.md); `make uninstall` takes them away
 #   make test       everything that must pass: installs what it needs, then all checks below
 #   make lint types imports unit integration lab docs package bench
+#   make lab-full   what takes the lab's guest longer than anybody waits for with each change
 #   make lab-shell  a console in the lab's guest: an emulated machine on which every knob is real (docs/lab.md)
 #   make bench-full  all measurements, half an hour
 
@@ -16,14 +17,14 @@ STAMP  := $(VENV)/.installed
 DEBS   := dbus python3-dbusmock systemd iproute2 gcc libc6-dev procps man-db mandoc strace curl librsvg2-bin
 LAB_DEBS := qemu-system-x86 qemu-utils seabios busybox-static mmdebstrap e2fsprogs kmod acpica-tools util-linux
 
-.PHONY: try test install uninstall lint types imports unit integration lab lab-shell docs package bench bench-full format debs clean
+.PHONY: try test install uninstall lint types imports unit integration lab lab-full lab-shell docs package bench bench-full format debs clean
 
 try:
 	@$(PYTHON) tools/private_environment.py $(TRY)
 	@$(TRY)/bin/powernap try $(ARGS)
 	@echo 'next: $(TRY)/bin/powernap shows what this machine can do; README.md, "Install", keeps it'
 
-test: debs lint types imports unit integration docs package bench
+test: debs lint types imports unit integration lab docs package bench
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -59,7 +60,13 @@ integration: $(STAMP)
 lab: $(STAMP)
 	@tools/install_debs $(LAB_DEBS)
 	$(BIN)/python -m lab.build
-	$(BIN)/pytest -q tests/lab
+	$(BIN)/pytest -q -n 2 -m "not long" tests/lab
+
+# Every claim that takes the guest: all of tests/lab, two guests at a time.
+lab-full: $(STAMP)
+	@tools/install_debs $(LAB_DEBS)
+	$(BIN)/python -m lab.build
+	$(BIN)/pytest -q -n 2 tests/lab
 
 lab-shell: $(STAMP)
 	@tools/install_debs $(LAB_DEBS)

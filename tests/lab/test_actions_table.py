@@ -26,6 +26,7 @@ def tried(lab: Guest, *names: str) -> dict[str, Any]:
     return {each["name"]: each for each in found["actions"]}
 
 
+@pytest.mark.long
 def test_there_and_back_nothing_is_left(lab: Guest) -> None:
     """Safe ones unasked, then careful ones by name: each that is available changes something and restores it, and nobody else is met."""
     before = tree.take(lab)

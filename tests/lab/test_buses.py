@@ -60,6 +60,7 @@ def test_usb_devices_sleep_and_the_keyboard_does_not(plugged):
     assert "0627:0001 QEMU USB Keyboard stays: QEMU QEMU USB Keyboard wakes this machine" in detail
 
 
+@pytest.mark.long
 def test_what_is_plugged_in_again_is_left_alone(plugged):
     """The tablet is pulled out and put in again during the nap, and the admin lets it sleep: that is not undone, the rest is."""
     plugged.call("guest_buses:apply", "usb-autosuspend", {"despite": ["input"]})
@@ -76,6 +77,7 @@ def test_what_is_plugged_in_again_is_left_alone(plugged):
     assert plugged.read(f"{MOUSE}/power/control") == "on"
 
 
+@pytest.mark.long
 def test_pci_devices_and_sound(lab):
     """A device without a driver sleeps at once, a disk controller with a disk stays; the sound driver's parameters come back as texts."""
     lab.qmp.ask("device_add", driver="edu", id="edu")
@@ -95,6 +97,7 @@ def test_pci_devices_and_sound(lab):
     assert (answer["refused"], answer["left"], answer["differs"]) == ([], 0, {})
 
 
+@pytest.mark.long
 def test_killed_at_every_write(plugged):
     """SIGKILL before and after each write, of applying and of restoring: a fresh restore leaves every switch as it was."""
     plugged.shell(f"echo 0 > {HDA}/power_save; echo N > {HDA}/power_save_controller").text()

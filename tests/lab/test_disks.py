@@ -87,6 +87,7 @@ def test_a_disk_spins_down_and_the_next_read_succeeds(lab, debug, napping):
     assert said(lab, "I/O error") == 0
 
 
+@pytest.mark.long
 def test_killed_while_disks_sleep(lab, debug, napping):
     """Its unit starts it anew, it puts everything back, and each disk can be read at any moment of that."""
     before = tree.take(lab)
@@ -125,6 +126,7 @@ def test_a_raid_at_work_and_at_rest(lab, debug, napping):
     daemon.stop()
 
 
+@pytest.mark.long
 def test_a_disk_over_its_budget(lab, napping):
     """Emulated SATA disks say that they have been started 100 times in an hour: it stays up, and `why` says so."""
     daemon = napping("disk-spindown", "QEMU HARDDISK", "cycles_per_day = 1.0")
@@ -136,6 +138,7 @@ def test_a_disk_over_its_budget(lab, napping):
     daemon.stop()
 
 
+@pytest.mark.long
 def test_a_disk_that_may_not_be_asked(lab, debug, napping):
     """Its node is closed: what cannot be known to do no harm is not done, and `why` says so."""
     daemon = napping(
@@ -150,6 +153,7 @@ def test_a_disk_that_may_not_be_asked(lab, debug, napping):
     daemon.stop()
 
 
+@pytest.mark.long
 def test_a_disk_without_power_management(lab, napping):
     """The emulated SATA disk says so in its IDENTIFY data: it is told nothing, and named."""
     daemon = napping("ata-standby", "QEMU HARDDISK", 'despite = ["runtime-pm"]\ncycles_per_day = 100.0')
@@ -158,6 +162,7 @@ def test_a_disk_without_power_management(lab, napping):
     daemon.stop()
 
 
+@pytest.mark.long
 def test_a_sas_disk_without_power_conditions(lab, debug, napping):
     """scsi_debug has none: it is asked, told nothing, and named."""
     daemon = napping("sas-idle", "scsi_debug")
@@ -168,6 +173,7 @@ def test_a_sas_disk_without_power_conditions(lab, debug, napping):
     daemon.stop()
 
 
+@pytest.mark.long
 def test_links(lab):
     """The port with the disk is asked for deeper sleep, and as before afterwards, or it refuses and is named; the empty ones are not touched."""
     config = CONFIG.replace('disks = ["{disks}"]\n', "").format(after="1s", action="sata-link", options="")

@@ -36,6 +36,7 @@ actions = ["cpu-clock", "kernel-quiet", "cpu-park"]
 """
 
 
+@pytest.mark.long
 def test_killed_at_a_write_of_any_action(lab):
     """Every action that the guest has: whenever it is killed, the undo puts everything back."""
     names = lab.call("killing_in_lab:available")
@@ -54,6 +55,7 @@ def test_a_second_writer_is_kept_and_named(lab):
     assert done["kept"]
 
 
+@pytest.mark.long
 def test_the_daemon_is_killed_in_a_nap_and_the_service_manager_starts_it_anew(lab):
     """Its unit's ExecStopPost puts everything back, and the next life begins awake with an empty ledger."""
     daemon = Daemon(lab, CONFIG)
@@ -69,6 +71,7 @@ def test_the_daemon_is_killed_in_a_nap_and_the_service_manager_starts_it_anew(la
     assert "\n".join(tree.differences(before, tree.take(lab))) == ""
 
 
+@pytest.mark.long
 def test_the_reset_button_in_the_middle_of_a_nap(lab):
     """The machine boots with everything as it is after any boot; the next daemon finds nothing to undo and nothing to keep."""
     daemon = Daemon(lab, CONFIG)

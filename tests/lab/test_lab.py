@@ -130,6 +130,7 @@ def test_it_sleeps_and_a_key_wakes_it(lab):
     assert lab.finish(sleeping).status == 0
 
 
+@pytest.mark.long
 def test_its_reset_button(lab):
     """It boots again: another boot id, and what was on its memory disks is gone."""
     before = lab.read("/proc/sys/kernel/random/boot_id")
@@ -146,6 +147,7 @@ def test_the_product_runs_in_it(lab):
     assert lab.run("powernap", "--version").text() == f"powernap {__version__}"
 
 
+@pytest.mark.long
 def test_it_can_be_without_logind(plain_lab):
     """The login manager is stopped, and asking for it starts nothing."""
     assert plain_lab.run("systemctl", "is-active", "systemd-logind").out.strip() == "inactive"

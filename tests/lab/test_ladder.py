@@ -77,6 +77,7 @@ echo 3 > /sys/devices/virtual/workqueue/cpumask
 """What an admin has made different: a processor off, a governor with a tunable of his own, masks."""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("deep", "pinned"), [("cpu-park", []), ("cpu-offline", ["1", "0-2"])])
 def test_what_an_admin_has_set_is_as_it_was(quiet, lab, deep, pinned):
     """Also a processor that was off, a governor's tunables, masks, and where programs may run."""
@@ -91,6 +92,7 @@ def test_what_an_admin_has_set_is_as_it_was(quiet, lab, deep, pinned):
 
 # Known and open. Linux 6.1 gives every task of a cpuset whose processors change all that the cpuset has; since 6.2 the kernel keeps the mask
 # that was asked for (sched: Always preserve the user requested cpumask).
+@pytest.mark.long
 @pytest.mark.xfail(
     reason="before Linux 6.2 a partition makes the kernel forget where a program was allowed to run"
 )

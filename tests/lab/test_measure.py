@@ -66,6 +66,7 @@ def test_it_keeps_the_action_that_saves_and_drops_the_one_that_does_not(lab: Gue
     assert before == after
 
 
+@pytest.mark.long
 def test_the_verdict_follows_the_meter_not_the_action(lab: Guest) -> None:
     """Where the clocks are at their lowest already there is nothing to change, and nothing is said to save."""
     lab.shell(

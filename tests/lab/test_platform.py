@@ -58,6 +58,7 @@ def test_threads_that_an_admin_took_masks_and_bound_tasks(lab: Guest) -> None:
     assert lab.read(f"{CPU}/online") == "0-2"
 
 
+@pytest.mark.long
 def test_a_core_is_not_lost(lab: Guest) -> None:
     """With a core's first thread off the answer is no; passed over, the whole core goes and comes back as it was."""
     lab.write(f"{CPU}/cpu2/online", "0")
@@ -68,6 +69,7 @@ def test_a_core_is_not_lost(lab: Guest) -> None:
     assert lab.read(f"{CPU}/online") == "0-1,3"
 
 
+@pytest.mark.long
 def test_a_thread_that_cannot_go(lab: Guest) -> None:
     """Three tasks with 90 % of a processor each by deadline: the kernel refuses, at the first thread or, with some of them off already, at a
     later one. All are as they were.
@@ -83,6 +85,7 @@ def test_a_thread_that_cannot_go(lab: Guest) -> None:
     assert (left, differs) == (0, {})
 
 
+@pytest.mark.long
 def test_threads_survive_a_kill_at_every_write(lab: Guest) -> None:
     """SIGKILL before and after each write, applying and restoring: a fresh restore leaves nothing behind."""
     found = lab.call("guest_platform:killed_everywhere", "smt-off", {}, limit=3 * SLOW)
