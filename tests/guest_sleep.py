@@ -109,9 +109,11 @@ class Line:
 
 
 def morning() -> dict[str, Any]:
-    """Wait for the end of the next sleep, keep the machine up, and tell what is there once everything is put back."""
+    """Wait for the end of the next sleep, keep the machine up, and tell what is there once everything is put back.
+
+    The night is what happened since the end of the sleep before.
+    """
     asking, news = Line(), Line()
-    before = len(asking.ask("history", count=1000)["entries"])
     next(entry for entry in news.watched() if entry.get("event") == "resumed")
     asking.ask("hold", why="a look at the settings")
     # an alarm that did not ring goes when the login manager has told of the sleep's end
@@ -120,7 +122,10 @@ def morning() -> dict[str, Any]:
         "halted",
     }:
         time.sleep(0.1)
-    return {"night": asking.ask("history", count=1000)["entries"][before:], "settings": settings()}
+    entries = asking.ask("history", count=1000)["entries"]
+    ends = [number for number, entry in enumerate(entries) if entry["event"] == "resumed"]
+    began = ends[-2] + 1 if len(ends) > 1 else 0
+    return {"night": entries[began:], "settings": settings()}
 
 
 def awake() -> dict[str, Any]:

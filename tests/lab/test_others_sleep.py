@@ -24,7 +24,9 @@ actions = ["cpu-clock", "kernel-quiet"]
 [[stage]]
 name = "deep"
 after = "2s"
-actions = ["cpu-park", "cpu-offline"]
+actions = ["cpu-offline", "cpu-park"]
+[action.cpu-offline]
+keep = 2
 [monitor.input]
 """
 SUSPENDS = """
@@ -90,9 +92,9 @@ def test_whoever_asks_the_login_manager_for_sleep_waits_until_all_is_put_back(la
     assert at_sleep[alarm] != ""
     assert tree.differences(before, {**at_sleep, alarm: ""}) == []
     assert tree.differences(before, found["settings"]) == []
-    events = [each["event"] for each in found["night"]]
-    assert events[:3] == ["activity", "left", "resumed"]
-    assert "somebody sends this machine to sleep" in str(found["night"][0])
+    night = [each for each in found["night"] if each["event"] in {"activity", "left", "resumed"}]
+    assert [each["event"] for each in night] == ["activity", "left", "resumed"]
+    assert "somebody sends this machine to sleep" in str(night[0])
     assert (
         "timeout is reached" not in lab.run("journalctl", "-b", "-u", "systemd-logind", "--no-pager").text()
     )
@@ -111,7 +113,10 @@ def test_a_sleep_that_nobody_announced(plain_lab):
     lab.finish(sleeping, SLOW).text()
     found = lab.finish(looking, SLOW).value
     assert tree.differences(before, found["settings"]) == []
-    assert [each["event"] for each in found["night"]][:2] == ["resumed", "left"]
+    assert [each["event"] for each in found["night"] if each["event"] in {"resumed", "left"}] == [
+        "resumed",
+        "left",
+    ]
     assert [each["kind"] for each in daemon.ask("why")["blockers"]] == ["resume"]
     assert daemon.ask("status")["phase"] == "awake"
 

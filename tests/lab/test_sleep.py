@@ -24,7 +24,9 @@ actions = ["cpu-clock", "kernel-quiet"]
 [[stage]]
 name = "deep"
 after = "6s"
-actions = ["cpu-park", "cpu-offline"]
+actions = ["cpu-offline", "cpu-park"]
+[action.cpu-offline]
+keep = 2
 [monitor.input]
 [monitor.magic-packet]
 """

@@ -192,3 +192,29 @@ def test_what_ended_somebody_elses_sleep_is_told_while_something_is_changed(tmp_
     assert "the power button" in bed.night.woken_by()
     bed.night.unguard()
     bed.night.close()
+
+
+def test_a_sleep_that_others_ask_for_has_the_safety_alarm(tmp_path):
+    """Set before anything is put back, and so before the lock is let go; cleared after it."""
+    bed = Bed(tmp_path, **SURE, alarm=3600.0)
+    bed.night._coming("sleep")
+    assert bed.did == ["wakealarm", "LeaseTaken"]
+    assert bed.kernel.read(ALARM).strip() != ""
+    bed.night._over("sleep", 0.0)
+    assert bed.kernel.read(ALARM).strip() == ""
+
+
+def test_a_shutdown_needs_no_alarm(tmp_path):
+    """Nobody comes back from it by one."""
+    bed = Bed(tmp_path, **SURE, alarm=3600.0)
+    bed.night._coming("shutdown")
+    assert bed.did == ["LeaseTaken"]
+
+
+def test_an_alarm_that_cannot_be_set_for_others_is_told(tmp_path):
+    """Everything is put back all the same."""
+    bed = Bed(tmp_path, **SURE, alarm=3600.0)
+    bed.kernel.lock(ALARM)
+    bed.night._coming("sleep")
+    assert bed.did[-1] == "LeaseTaken"
+    assert [what for what, _ in bed.said] == ["unalarmed"]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from powernap.core.options import option
 from powernap.core.value import dataclass
-from powernap.host import cpu_guards, cpusets, irqs
+from powernap.host import affinity, cpu_guards, cpusets, irqs
 from powernap.host.availability import Availability, UnavailableError, unavailable
 from powernap.host.conflicts import owners
 from powernap.host.cpus import awake, format_cpulist, format_cpumask, topology, wake_nodes
@@ -106,6 +106,9 @@ def plan(host: Host, options: Options) -> Iterator[Change]:
     parked, kept = _divided(files, options)
     if not parked:
         return
+    if _partitions(files) and affinity.forgotten(files):
+        # first, so that they are put back last, when nothing moves the threads any more
+        yield from affinity.bound(files)
     if options.work_queues:
         yield from _narrow(files, irqs.queue_masks(files), kept)
     if options.interrupts and not _balancer(host, options):
@@ -135,9 +138,9 @@ def _narrow(
 
 def _partition(files: Files, parked: frozenset[int]) -> Iterator[Change]:
     """An isolated partition of the parked processors, where the machine has the means."""
-    tree = cpusets.tree(files)
-    if tree.missing or _closed(files, f"{tree.mount}/cgroup.subtree_control"):
+    if not _partitions(files):
         return
+    tree = cpusets.tree(files)
     group = f"{tree.mount}/{cpusets.PARKED}"
     if "cpuset" not in tree.enabled:
         yield Change(f"{tree.mount}/cgroup.subtree_control", "+cpuset", form="controller")
@@ -145,6 +148,12 @@ def _partition(files: Files, parked: frozenset[int]) -> Iterator[Change]:
     yield Change(f"{group}/cpuset.cpus", format_cpulist(parked), form="cpulist")
     # the write succeeds even when the kernel then says "isolated invalid (Cpu list in cpuset.cpus not exclusive)": reading it back tells
     yield Change(f"{group}/cpuset.cpus.partition", partition_kind(text(files, "/proc/sys/kernel/osrelease")))
+
+
+def _partitions(files: Files) -> bool:
+    """Whether this machine has the means."""
+    tree = cpusets.tree(files)
+    return not tree.missing and not _closed(files, f"{tree.mount}/cgroup.subtree_control")
 
 
 def partition_kind(release: str) -> str:

@@ -73,7 +73,9 @@ def coming(answer: dict[str, Any]) -> str:
     if following:
         if following["refused"]:
             again = show_duration(following["in_s"])
-            return f"next: stage {following['stage']} is refused: {following['refused']}; tried again in {again}"
+            return (
+                f"next: stage {following['stage']} is refused: {following['refused']}; tried again in {again}"
+            )
         does = ", ".join(following["actions"]) or following["sleep"] or "nothing"
         would = "would enter" if answer["mode"] == "watch" else "enters"
         return f"next: {would} stage {following['stage']} in {show_duration(following['in_s'])} if nobody comes ({does})"

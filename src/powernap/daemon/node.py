@@ -33,7 +33,7 @@ from powernap.host.journal import Journal
 from powernap.host.notify import notify, watchdog_period
 from powernap.host.resume import ResumeWatch
 from powernap.host.terminals import write_to_all
-from powernap.sleep.failure import SleepError
+from powernap.sleep.failure import SleepError, stats
 
 if TYPE_CHECKING:
     from powernap.daemon.night import Night
@@ -43,6 +43,8 @@ STOP_LIMIT = 60.0
 """Seconds for putting everything back at the end; the unit's TimeoutStopSec is 90 s, and `powernap undo` comes after it."""
 FREE = (Phase.AWAKE, Phase.HALTED)
 """Phases in which nothing is changed."""
+COUNTED = 0.5
+"""Seconds after a resume until the kernel has surely counted the sleep."""
 DEFECT_SILENCE = 60.0
 """Seconds in which the same defect is said once."""
 
@@ -70,7 +72,8 @@ class Node:
         self.state: State
         self.alarm = Alarm(host.clock, self._due, lambda: notify("WATCHDOG=1"), watchdog_period(os.environ))
         assert host.ears is not None
-        self.resumes = ResumeWatch(host.ears, self._resumed)
+        self.resumes = ResumeWatch(host.ears, self._resumed, unsure=self._unsure)
+        self.sleeps = stats(host.files).success
         self.lookout = self._open(config)
         self.thresholds = self._thresholds(config)
         self._settle(config)
@@ -318,7 +321,16 @@ class Node:
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
+    def _unsure(self) -> None:
+        """The clock was set, or a sleep was too short for the clocks: the kernel's count tells, which it raises after all tasks run again."""
+        self.loop.call_later(COUNTED, self._count_sleeps)
+
+    def _count_sleeps(self) -> None:
+        if not self.stopping and stats(self.host.files).success > self.sleeps:
+            self._resumed(0.0)
+
     def _resumed(self, slept: float) -> None:
+        self.sleeps += 1
         by = self._night.woken_by() if self._night else ""
         self.feed(ev.Resumed(self.host.clock.boottime(), slept, by))
         # The loop's clock stood still meanwhile: the timer would come late by the whole sleep.

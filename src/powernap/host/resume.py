@@ -43,12 +43,20 @@ def asleep_so_far() -> float:
 
 
 class ResumeWatch:
-    """Calls ``resumed(seconds slept)`` after each sleep."""
+    """Calls ``resumed(seconds slept)`` after each sleep.
+
+    :param unsure: called when the clock was set, or a sleep ended that was too short for the clocks: where they are moved on by the hardware
+        clock's whole seconds, that is up to one.
+    """
 
     def __init__(
-        self, ears: Ears, resumed: Callable[[float], None], asleep: Callable[[], float] = asleep_so_far
+        self,
+        ears: Ears,
+        resumed: Callable[[float], None],
+        asleep: Callable[[], float] = asleep_so_far,
+        unsure: Callable[[], None] = lambda: None,
     ) -> None:
-        self.ears, self.resumed, self.asleep = ears, resumed, asleep
+        self.ears, self.resumed, self.asleep, self.unsure = ears, resumed, asleep, unsure
         self.before = asleep()
         self.fd: int = libc.timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC)
         if self.fd < 0:
@@ -74,14 +82,18 @@ class ResumeWatch:
         except OSError:
             pass  # ECANCELED: what we are here for
         self._arm()
-        self.look()
+        if not self.look():
+            self.unsure()
 
-    def look(self) -> None:
-        """Compare the clocks now; also called before each decision, in case the event is still queued behind others."""
+    def look(self) -> bool:
+        """Compare the clocks now, and tell whether there was a sleep; also called before each decision, in case the event is still queued
+        behind others.
+        """
         now = self.asleep()
         slept, self.before = now - self.before, now
         if slept > SLEPT_MIN:
             self.resumed(slept)
+        return slept > SLEPT_MIN
 
     def close(self) -> None:
         """Stop watching; what is asked afterwards finds no sleep."""
