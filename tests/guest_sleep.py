@@ -113,8 +113,9 @@ def morning() -> dict[str, Any]:
 
     The night is what happened since the end of the sleep before.
     """
-    asking, news = Line(), Line()
+    news = Line()
     next(entry for entry in news.watched() if entry.get("event") == "resumed")
+    asking = Line()  # now: one that asks nothing for a while is hung up on
     asking.ask("hold", why="a look at the settings")
     # an alarm that did not ring goes when the login manager has told of the sleep's end
     while ALARM.read_text().strip() or asking.ask("status", refresh=False)["phase"] not in {

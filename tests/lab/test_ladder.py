@@ -51,6 +51,7 @@ def nap_and_return(daemon):
     return before, during, tree.take(lab), changed
 
 
+@pytest.mark.long
 def test_down_the_ladder_and_back(quiet, lab):
     """Parked for real (a partition that the kernel calls isolated, the other CPUs' tasks moved away), and afterwards as it was."""
     daemon = quiet()
