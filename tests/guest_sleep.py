@@ -31,8 +31,8 @@ json.dump(guest_sleep.settings(), open("{AT_SLEEP}", "w"))'
 """
 
 
-def settings_of_an_admin() -> None:
-    """A processor off, other governors with tunables of their own, an interrupt and tasks bound."""
+def settings_of_an_admin(widest: int = 1) -> None:
+    """A processor off, other governors with tunables of their own, an interrupt and tasks bound to 0, 0-1 ... 0-``widest``."""
     (CPU / "cpu3/online").write_text("0")
     for policy, governor in (("policy0", "ondemand"), ("policy2", "conservative")):
         (CPU / f"cpufreq/{policy}/scaling_governor").write_text(governor)
@@ -41,8 +41,8 @@ def settings_of_an_admin() -> None:
     Path("/proc/sys/vm/stat_interval").write_text("3")
     # to two processors: of one alone the kernel itself forgets it, when that goes off for the sleep
     Path("/proc/irq/12/smp_affinity").write_text("3")
-    for cpus in ({0}, {0, 1}, {0, 1, 2}):
-        bind(cpus)
+    for last in range(widest + 1):
+        bind(set(range(last + 1)))
 
 
 def bind(cpus: set[int]) -> None:

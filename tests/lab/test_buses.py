@@ -43,6 +43,7 @@ def wrote(answer):
     return {path.removesuffix("/power/control") for path in answer["wrote"] if path.endswith("/control")}
 
 
+@pytest.mark.long
 def test_usb_devices_sleep_and_the_keyboard_does_not(plugged):
     """What nobody uses sleeps; with the guard passed over the mouse and the tablet too; the keyboard and what is above it never."""
     path = plugged.call("guest_buses:found")["path"]

@@ -101,6 +101,7 @@ def test_killed_while_disks_sleep(lab, debug, napping):
     assert said(lab, "I/O error") == 0
 
 
+@pytest.mark.long
 def test_a_raid_at_work_and_at_rest(lab, debug, napping):
     """While it is checked its disks stay up and `why` says so; once it is done they rest together, and the array is read without an error."""
     first, second = debug

@@ -68,10 +68,10 @@ def with_alarm(config, length):
     return config.replace("[sleep]", f'[sleep]\nalarm = "{length}"')
 
 
-def prepared(lab):
+def prepared(lab, widest=1):
     """Only the PS/2 keyboard, which can wake; a sleep without powernapd, since drivers settle in their second life; an admin's settings."""
     lab.unplug_keyboard()
-    lab.call("guest_sleep:settings_of_an_admin")
+    lab.call("guest_sleep:settings_of_an_admin", widest)
     sleeping = lab.begin("sh", "-c", "echo mem > /sys/power/state")
     lab.qmp.wait("SUSPEND", SLOW)
     lab.wakeup()
@@ -109,9 +109,9 @@ def smooth(entries):
     return [each for each in entries if each["event"] in TROUBLE] == []
 
 
-def down_and_back(lab):
+def down_and_back(lab, widest=1):
     """Three nights: a key, the board and the alarm end them."""
-    before = prepared(lab)
+    before = prepared(lab, widest)
     daemon = started(lab, with_alarm(SLEEPS, "45s"))
     for wake, by in (
         (lambda: lab.key("a"), POWER_BUTTON),
@@ -137,6 +137,7 @@ def down_and_back(lab):
     assert tree.differences(before, lab.call("guest_sleep:settings", limit=SLOW)) == []
 
 
+@pytest.mark.long
 def test_through_the_login_manager_down_to_sleep_and_back(lab):
     """By itself, three times: a key, the board and the alarm each bring it back, all settings are those of before, and the history tells."""
     down_and_back(lab)
@@ -145,6 +146,13 @@ def test_through_the_login_manager_down_to_sleep_and_back(lab):
 def test_through_the_kernel_down_to_sleep_and_back(kernel_lab):
     """The same with the kernel's handshake."""
     down_and_back(kernel_lab)
+
+
+@pytest.mark.long
+@pytest.mark.xfail(run=False, reason="of three nights, one left a thread that was bound to 0-2 bound to 0-1")
+def test_threads_bound_to_a_processor_that_is_switched_off_meanwhile(kernel_lab):
+    """They are bound as before, too."""
+    down_and_back(kernel_lab, widest=2)
 
 
 @pytest.mark.long
