@@ -42,8 +42,10 @@ def build(say: cache.Say = lambda _: None) -> Parts:
 
 def _compile(path: Path) -> None:
     """The ACPI table."""
-    programs.run("iasl", "-p", path, TABLE)
-    path.with_suffix(".aml").rename(path)
+    # iasl takes what follows the last dot of the name for an ending, and puts its own in place of it
+    made = path.with_name(f"{path.name}.aml")
+    programs.run("iasl", "-p", made, TABLE)
+    made.rename(path)
 
 
 def main() -> int:
