@@ -133,6 +133,7 @@ def test_a_sleep_that_nobody_announced(plain_lab):
     assert daemon.ask("status")["phase"] == "awake"
 
 
+@pytest.mark.long
 def test_a_block_inhibitor_keeps_it_awake(lab):
     """`powernap why` names who; when the lock is given back the machine sleeps."""
     holding = lab.begin(
