@@ -16,7 +16,6 @@ from powernap.host import ethtool, port_guards
 from powernap.host.availability import Availability, available, unavailable
 from powernap.host.knobs import Change
 from powernap.host.port_settings import modes_text
-from powernap.host.wake_path import wake_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,18 +91,15 @@ def lowered(modes: LinkModes, speed: int) -> int:
 
 def _judged(files: Files, options: Options) -> Iterator[tuple[str, LinkModes | str]]:
     """Each port with its modes, or with the reason why it stays."""
-    known = wake_path(files)
-    for port in port_guards.ports(files, options.ports):
-        why = port_guards.refusal(files, port, options.despite, known)
-        if why:
-            yield port, why
-            continue
-        try:
-            now = ethtool.link_modes(port, ethtool.door(files))
-        except OSError as error:
-            yield port, f"{port} does not tell its modes ({error.strerror})"
-            continue
-        yield port, _unsuitable(port, now, options.speed) or now
+    ask = ethtool.door(files)
+    return port_guards.judged(
+        files,
+        options.ports,
+        options.despite,
+        lambda port: ethtool.link_modes(port, ask),
+        lambda port, now: _unsuitable(port, now, options.speed),
+        "does not tell its modes",
+    )
 
 
 def _unsuitable(port: str, now: LinkModes, speed: int) -> str:

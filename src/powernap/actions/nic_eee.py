@@ -16,7 +16,6 @@ from powernap.host import ethtool, port_guards
 from powernap.host.availability import Availability, available, unavailable
 from powernap.host.knobs import Change
 from powernap.host.port_settings import eee_text
-from powernap.host.wake_path import wake_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,18 +63,10 @@ def plan(host: Host, options: Options) -> Iterator[Change]:
 
 def _judged(files: Files, options: Options) -> Iterator[tuple[str, Eee | str]]:
     """Each port with its setting, or with the reason why it stays."""
-    known = wake_path(files)
-    for port in port_guards.ports(files, options.ports):
-        why = port_guards.refusal(files, port, options.despite, known)
-        if why:
-            yield port, why
-            continue
-        try:
-            now = ethtool.eee(port, ethtool.door(files))
-        except OSError as error:
-            yield port, f"{port} has no EEE ({error.strerror})"
-            continue
-        yield port, _unsuitable(port, now) or now
+    ask = ethtool.door(files)
+    return port_guards.judged(
+        files, options.ports, options.despite, lambda port: ethtool.eee(port, ask), _unsuitable, "has no EEE"
+    )
 
 
 def _unsuitable(port: str, now: Eee) -> str:

@@ -21,7 +21,7 @@ from powernap.core.units import show_duration
 from powernap.host.clock import Clock, SystemClock
 from powernap.host.files import Files, TreeFiles, text
 from powernap.host.host import Host
-from powernap.host.logind import runs
+from powernap.host.people import has_logind
 from powernap.host.resume import asleep_so_far
 from powernap.sleep import proof, states
 from powernap.sleep.options import MAGIC_PACKET, MANUAL, METHODS, RTC
@@ -109,7 +109,7 @@ def run(args: argparse.Namespace) -> int:
     if args.state in proof.FROM:
         what = f"{args.state} is left as {' and '.join(proof.FROM[args.state])} is, and needs no proof of its own"
         return fail(what, proof.command(args.state), 2, as_json=args.json)
-    return prove(files, args, through_logind if runs(files) else through_kernel(files))
+    return prove(files, args, through_logind if has_logind(files) else through_kernel(files))
 
 
 # --- the trial

@@ -6,13 +6,12 @@ disk in another machine, or another kernel, has no results until it is measured 
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
 from typing import Any
 
 from powernap.core.value import dataclass
+from powernap.host import documents
 from powernap.host.files import Files, text
 
 VERSION = 1
@@ -70,19 +69,7 @@ def merge(document: dict[str, Any], who: dict[str, str], result: dict[str, Any])
 
 def save(path: str, document: dict[str, Any]) -> None:
     """Atomically: killed at any moment, the old or the new one is there. ``OSError``."""
-    fresh = f"{path}.new"
-    try:
-        os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
-        with open(fresh, "w", encoding="utf-8") as file:
-            json.dump(document, file, indent=1)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(fresh, path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.unlink(fresh)
-        raise
+    documents.replace(path, document)
 
 
 def savings(path: str, files: Files) -> dict[str, Saving]:

@@ -18,7 +18,7 @@ from powernap.core.verdict import Lease
 from powernap.daemon.aside import aside
 from powernap.host.availability import Availability
 from powernap.host.host import Host
-from powernap.host.logind import runs
+from powernap.host.people import has_logind
 from powernap.sleep import inhibitors, kernel, preflight, proof, rtc, states, wake_sources
 from powernap.sleep.failure import SleepError
 from powernap.sleep.login_manager import LoginManager
@@ -58,7 +58,7 @@ class Night:
         proofs: str = proof.DEFAULT,
     ) -> None:
         self.host, self.options, self.feed, self.say, self.proofs = host, options, feed, say, proofs
-        logind = options.through == "logind" or (options.through == "auto" and runs(host.files))
+        logind = options.through == "logind" or (options.through == "auto" and has_logind(host.files))
         self.manager = LoginManager(host, self._coming, self._over, self._lost) if logind else None
         self.before: wake_sources.Snapshot | None = None
         self.entering = self.cancelled = False

@@ -5,16 +5,15 @@ Owns the looking. Links one by one are an action's.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from powernap.core.value import dataclass
+from powernap.host.aspm import policy
 from powernap.host.files import matching, text
 
 if TYPE_CHECKING:
     from powernap.host.files import Files
 
-POLICY = "/sys/module/pcie_aspm/parameters/policy"
 FADT = "/sys/firmware/acpi/tables/FACP"
 BOOT_FLAGS, NO_ASPM = 109, 1 << 4
 """Fixed ACPI Description Table: IAPC_BOOT_ARCH, bit 4 "PCIe ASPM Controls": the system must not enable ASPM (ACPI 6.5, 5.2.9.3)."""
@@ -36,10 +35,9 @@ class Aspm:
 
 def aspm(files: Files) -> Aspm:
     """How it stands."""
-    chosen = re.search(r"\[(\w+)\]", text(files, POLICY))
     switches = matching(files, "/sys/bus/pci/devices/*/link/l1_aspm")
     return Aspm(
-        chosen[1] if chosen else "",
+        policy(files),
         " pcie_aspm=off" in f" {text(files, '/proc/cmdline')}",
         firmware_keeps(files),
         tuple(path.split("/")[5] for path in switches if text(files, path) == "0"),

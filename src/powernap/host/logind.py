@@ -9,10 +9,8 @@ import asyncio
 from typing import Any
 
 from powernap.core.value import dataclass
-from powernap.host.dbus import PROPERTIES, SYSTEM_BUS, Bus, BusError, match
+from powernap.host.dbus import PROPERTIES, Bus, BusError, match
 from powernap.host.dbus_message import Message
-from powernap.host.files import Files
-from powernap.host.people import SEATS
 
 NAME, PATH = "org.freedesktop.login1", "/org/freedesktop/login1"
 MANAGER, SESSION = "org.freedesktop.login1.Manager", "org.freedesktop.login1.Session"
@@ -72,11 +70,6 @@ def parse(values: dict[str, Any]) -> Session:
         idle_since=seconds("IdleSinceHintMonotonic"),
         since=seconds("TimestampMonotonic"),
     )
-
-
-def runs(files: Files) -> bool:
-    """Whether there is a login manager that can be asked (sd_login(3) looks for the same directory)."""
-    return files.exists(SEATS) and files.exists(SYSTEM_BUS)
 
 
 async def listen(bus: Bus) -> None:

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from powernap.core.value import dataclass
 from powernap.host import logins
+from powernap.host.files import Files
 from powernap.host.host import Host
 from powernap.host.inotify import MODIFY, Inotify, on_disk
 from powernap.host.logins import Login, TypingTimes
@@ -146,9 +147,14 @@ def person_of(login: Login, host: Host, times: TypingTimes, now: float) -> Perso
     )
 
 
+def has_logind(files: Files) -> bool:
+    """Whether there is a login manager that can be asked (sd_login(3) looks for the same directory)."""
+    return files.exists(SEATS) and files.exists(SYSTEM_BUS)
+
+
 def choose(host: Host) -> str:
     """Which source this machine has: ``logind``, ``utmp``, ``proc``, or "" for none that could be believed."""
-    if host.live and host.files.exists(SEATS) and host.files.exists(SYSTEM_BUS):
+    if host.live and has_logind(host.files):
         return "logind"
     if logins.utmp_path(host.files):
         return "utmp"

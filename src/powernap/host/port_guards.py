@@ -7,16 +7,17 @@ cannot be passed over. Each of the others is a name that an admin may pass over,
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, TypeVar
 
 from powernap.host.device_guards import Guard, passable, standing
 from powernap.host.files import matching, text, whole_number
-from powernap.host.wake_path import NET, carriers, exempt, wake_switch
+from powernap.host.wake_path import NET, carriers, exempt, wake_path, wake_switch
 
 if TYPE_CHECKING:
     from powernap.host.files import Files
 
+Settings = TypeVar("Settings")
 ETHERNET = "1"  # ARPHRD_ETHER
 UP = 0x1  # IFF_UP, netdevice(7)
 REMOTE = re.compile(r"^\S+ \S+ (nfs4?|cifs|smb3|ceph|glusterfs|fuse\.glusterfs|ocfs2|gfs2) ", re.MULTILINE)
@@ -90,6 +91,31 @@ def refusal(files: Files, port: str, despite: Iterable[str], known: Mapping[str,
     if why and CAN_WAKE not in passed:
         return f'{why} (guard "{CAN_WAKE}")'
     return standing(files, GUARDS, port, passed)
+
+
+def judged(
+    files: Files,
+    chosen: Iterable[str],
+    despite: Iterable[str],
+    settings: Callable[[str], Settings],
+    unsuitable: Callable[[str, Settings], str],
+    lacking: str,
+) -> Iterator[tuple[str, Settings | str]]:
+    """Each port with its settings, or with the reason why it stays as it is.
+
+    :param settings: reads them; an ``OSError`` becomes "eth0 ``lacking`` (why)". :param unsuitable: why nothing would come of it, or nothing.
+    """
+    known = wake_path(files)
+    for port in ports(files, chosen):
+        if why := refusal(files, port, despite, known):
+            yield port, why
+            continue
+        try:
+            now = settings(port)
+        except OSError as error:
+            yield port, f"{port} {lacking} ({error.strerror})"
+            continue
+        yield port, unsuitable(port, now) or now
 
 
 def _needed(files: Files, port: str) -> bool:

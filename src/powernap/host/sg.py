@@ -26,7 +26,6 @@ HEADER = struct.Struct("@iiBBHIPPPIIiPBBBBHHiII0P")
 """struct sg_io_hdr of include/scsi/sg.h."""
 TO_DEVICE_NONE, FROM_DEVICE = -1, -3
 SENSE = 64
-CHECK_CONDITION = 0x02
 NOT_READY, ILLEGAL_REQUEST = 0x2, 0x5
 STOPPED = (0x04, 0x02)
 """ASC and ASCQ: not ready, a START UNIT is required (SPC-4 annex F)."""

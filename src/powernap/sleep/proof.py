@@ -10,14 +10,13 @@ four hex digits of a hash: enough to notice another machine, too little to find 
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import zlib
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from powernap.core.value import dataclass
+from powernap.host import documents
 from powernap.host.files import matching, text
 from powernap.sleep.options import ANY, MAGIC_PACKET, MANUAL, METHODS, RTC, SleepOptions
 from powernap.sleep.states import HIBERNATE, HYBRID, STATES, SUSPEND, SUSPEND_THEN_HIBERNATE, memory_sleep
@@ -268,24 +267,4 @@ def save(record: Record, path: str = DEFAULT) -> None:
         "proofs": [asdict(proof) for proof in record.proofs],
         "pending": record.pending,
     }
-    directory = os.path.dirname(path)
-    os.makedirs(directory, mode=0o755, exist_ok=True)
-    fresh = f"{path}.new"
-    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
-    try:
-        with open(fd, "w", encoding="utf-8") as file:
-            json.dump(document, file, indent=1)
-            file.write("\n")
-            file.flush()
-            os.fchmod(fd, 0o644)  # whatever the umask is
-            os.fsync(fd)
-        os.replace(fresh, path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.unlink(fresh)
-        raise
-    above = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(above)
-    finally:
-        os.close(above)
+    documents.replace(path, document, 0o644)
