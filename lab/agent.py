@@ -24,6 +24,8 @@ import traceback
 
 PORT = "/dev/virtio-ports/lab"
 OUTPUT = "/run/lab"
+REMEMBERED = 64
+"""Answers that can be told again."""
 CODE = ("/code/src", "/code/tests", "/code")
 
 
@@ -100,7 +102,7 @@ def answer(number, status):
 
 def say(port, document):
     """One line, all of it; the port takes as much as the other side has room for."""
-    data = json.dumps(document).encode() + b"\n"
+    data = b"\n" + json.dumps(document).encode() + b"\n"
     while data:
         try:
             data = data[os.write(port, data) :]
@@ -110,29 +112,37 @@ def say(port, document):
             select.select([], [port], [], 1)
 
 
-def reap(children, port):
+def reap(children, told, port):
     """Tell of every child that has ended."""
     for number, pid in list(children.items()):
         done, status = os.waitpid(pid, os.WNOHANG)
         if done:
             del children[number]
-            say(port, answer(number, status))
+            told[number] = answer(number, status)
+            say(port, told[number])
+    for number in list(told)[:-REMEMBERED]:
+        del told[number]
 
 
-def heed(line, children, port):
+def heed(line, children, told, port):
     """One request."""
     try:
         request = json.loads(line)
     except ValueError:
         return
+    number = request.get("id")
     if "kill" in request:
         pid = children.get(request["kill"])
         if pid:
             os.killpg(pid, signal.SIGKILL)
+    elif number in told:
+        say(port, told[number])
+    elif number in children:
+        return
     elif "argv" in request or "call" in request:
-        children[request["id"]] = start(request)
+        children[number] = start(request)
     else:
-        say(port, {"id": request["id"], "status": 0, "out": "", "err": "", "value": None})
+        say(port, {"id": number, "status": 0, "out": "", "err": "", "value": None})
 
 
 def main():
@@ -145,12 +155,13 @@ def main():
         time.sleep(0.1)  # udev makes it
     port = os.open(PORT, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
     children: dict[int, int] = {}
+    told: dict[int, dict] = {}
     buffer = b""
     while True:
         ready, _, _ = select.select([port, woken], [], [])
         if woken in ready:
             os.read(woken, 4096)
-        reap(children, port)
+        reap(children, told, port)
         if port in ready:
             try:
                 got = os.read(port, 65536)
@@ -162,7 +173,7 @@ def main():
             buffer += got
             *lines, buffer = buffer.split(b"\n")
             for line in lines:
-                heed(line, children, port)
+                heed(line, children, told, port)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,8 @@ from lab.qmp import Lines, Qmp
 
 LIMIT = 120.0
 """Seconds that anything in the guest may take. The guest is slow (a tenth of this machine) and the machine may be busy."""
+ASK_AGAIN = 10.0
+"""Seconds after which a question is repeated; the guest does nothing twice (lab/agent.py)."""
 BOOT_LIMIT = 300.0
 DATA_SIZE = "64M"
 CONSOLE = "console.log"
@@ -55,6 +57,14 @@ class Outcome:
         return self.out.strip()
 
 
+@dataclass(frozen=True)
+class Request:
+    """What was asked of the agent, and how it is called in messages."""
+
+    what: str
+    document: dict[str, Any]
+
+
 class Guest:
     """One guest. Made by ``thawed()``; ``qmp`` is its QEMU."""
 
@@ -79,7 +89,7 @@ class Guest:
             raise LabError(f"{error} {said.strip()}") from error
         # answers to a guest that was frozen never come
         self._numbers = itertools.count(time.time_ns() // 1_000_000)
-        self._begun: dict[int, str] = {}
+        self._begun: dict[int, Request] = {}
         self._done: dict[int, Outcome] = {}
 
     # programs
@@ -111,7 +121,7 @@ class Guest:
         if not self._answered(number, time.monotonic() + limit):
             self.kill(number)
             raise LabError(
-                f"in the guest, {self._begun[number]} has not ended in {limit:.0f} s: {self.console()[-2000:]}"
+                f"in the guest, {self._begun[number].what} has not ended in {limit:.0f} s: {self.console()[-2000:]}"
             )
         del self._begun[number]
         return self._done.pop(number)
@@ -122,14 +132,14 @@ class Guest:
 
     def _ask(self, what: str, **request: Any) -> int:
         number = next(self._numbers)
-        self._begun[number] = what
-        self.agent.send({"id": number, **request})
+        self._begun[number] = Request(what, {"id": number, **request})
+        self.agent.send(self._begun[number].document)
         return number
 
     def _keep(self, document: dict[str, Any]) -> None:
         number = document.pop("id", 0)
         if number in self._begun:
-            self._done[number] = Outcome(self._begun[number], **document)
+            self._done[number] = Outcome(self._begun[number].what, **document)
 
     # files
 
@@ -184,22 +194,21 @@ class Guest:
 
     def ready(self, limit: float = BOOT_LIMIT) -> None:
         """Wait until programs can be started."""
-        end = time.monotonic() + limit
-        while time.monotonic() < end and self.process.poll() is None:
-            number = self._ask("hello")
-            # asked again now and then: a question may be lost with the agent that it reached; too many would fill the socket
-            if self._answered(number, min(time.monotonic() + 10, end)):
-                self.finish(number)
-                return
-        raise LabError(f"the guest has not booted in {limit:.0f} s: {self.console()[-3000:]}")
+        number = self._ask("hello")
+        if not self._answered(number, time.monotonic() + limit):
+            raise LabError(f"the guest has not booted in {limit:.0f} s: {self.console()[-3000:]}")
+        self.finish(number)
 
     def _answered(self, number: int, end: float) -> bool:
-        """Whether the answer has come by then."""
+        """Whether the answer has come by then. What is lost while the guest boots, sleeps or wakes is asked again."""
         while number not in self._done:
-            document = self.agent.receive(max(0.0, end - time.monotonic()))
-            if document is None:
+            document = self.agent.receive(max(0.0, min(ASK_AGAIN, end - time.monotonic())))
+            if document is not None:
+                self._keep(document)
+            elif time.monotonic() >= end:
                 return False
-            self._keep(document)
+            else:
+                self.agent.send(self._begun[number].document)
         return True
 
     def mount_code(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import time
@@ -21,16 +22,25 @@ class Lines:
         self._buffer = b""
 
     def send(self, document: dict[str, Any]) -> None:
-        """One line."""
+        """One line; the line feed before it ends one that was cut short."""
         self._socket.settimeout(ANSWER_LIMIT)
-        self._socket.sendall(json.dumps(document).encode() + b"\n")
+        self._socket.sendall(b"\n" + json.dumps(document).encode() + b"\n")
 
     def receive(self, limit: float) -> dict[str, Any] | None:
         """The next document; ``None`` when none has come in so many seconds. ``LabError`` when the other side has gone.
 
-        The rest of a line that a reset cut short is left out.
+        A line that a reset or a sleep cut short is left out.
         """
         end = time.monotonic() + limit
+        while True:
+            line = self._line(end)
+            if line is None:
+                return None
+            with contextlib.suppress(ValueError):
+                document: dict[str, Any] = json.loads(line)
+                return document
+
+    def _line(self, end: float) -> bytes | None:
         while b"\n" not in self._buffer:
             self._socket.settimeout(max(0.0001, end - time.monotonic()))
             try:
@@ -43,11 +53,7 @@ class Lines:
                 raise LabError("the guest has gone")
             self._buffer += got
         line, _, self._buffer = self._buffer.partition(b"\n")
-        try:
-            document: dict[str, Any] = json.loads(line)
-        except ValueError:
-            return self.receive(max(0.0, end - time.monotonic()))
-        return document
+        return line
 
     def close(self) -> None:
         """Hang up."""

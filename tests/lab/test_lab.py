@@ -77,7 +77,9 @@ def test_its_devices(lab):
 
 def pressed(lab, name, *, act):
     """How many bytes of events a device gives while something is done."""
-    device = lab.shell(f"grep -l '^{name}$' /sys/class/input/event*/device/name").text().split("/")[4]
+    # another one may be on its way out while this is looked for
+    found = lab.shell(f"grep -ls '^{name}$' /sys/class/input/event*/device/name").out
+    device = found.split("/")[4]
     reading = lab.begin("timeout", "60", "head", "-c", "24", f"/dev/input/{device}")
     while f"/dev/input/{device}" not in lab.shell("ls -l /proc/[0-9]*/fd 2>/dev/null").out:
         pass

@@ -52,7 +52,6 @@ def slept_once(lab):
     lab.qmp.wait("SUSPEND", SLOW)
     lab.wakeup()
     lab.finish(sleeping, SLOW).text()
-    lab.ready()  # a request that comes while the channel wakes up is lost
     return lab.call("guest_sleep:settings", limit=SLOW)
 
 
@@ -92,7 +91,6 @@ def test_whoever_asks_the_login_manager_for_sleep_waits_until_all_is_put_back(la
     lab.qmp.wait("SUSPEND", SLOW)
     lab.wakeup()
     lab.finish(asking, SLOW).text()
-    lab.ready()
     found = lab.finish(looking, SLOW).value
     at_sleep = lab.call("guest_sleep:at_sleep")
     alarm = next(path for path in at_sleep if path.endswith("/rtc0/wakealarm"))

@@ -76,7 +76,6 @@ def prepared(lab, widest=1):
     lab.qmp.wait("SUSPEND", SLOW)
     lab.wakeup()
     lab.finish(sleeping, SLOW).text()
-    lab.ready()  # a request that comes while the channel wakes up is lost
     lab.qmp.events()
     return lab.call("guest_sleep:settings", limit=SLOW)
 
