@@ -6,7 +6,7 @@
 #   make lint types imports unit integration lab docs package bench
 #   make lab-full   what takes the lab's guest longer than anybody waits for with each change
 #   make lab-shell  a console in the lab's guest: an emulated machine on which every knob is real (docs/lab.md)
-#   make bench-full  all measurements, half an hour
+#   make bench-full  all measurements, three quarters of an hour
 
 PYTHON ?= python3
 VENV   := .venv
@@ -82,11 +82,12 @@ package: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python -m bench.gates
 
-# Half an hour: every figure of docs/measurements.md anew, and the gates with the million programs of research.
+# Three quarters of an hour: every figure of docs/measurements.md anew, and the gates with the million programs of research.
 bench-full: $(STAMP)
 	$(BIN)/python -m bench.gates --matching 1000000
 	$(BIN)/python -m bench.overhead
 	$(BIN)/python -m bench.reaction
+	$(BIN)/python -m bench.wake
 
 # The unit, the group, the default configuration and the manual, for a package that pip installed under PREFIX.
 # An existing configuration is left as it is. DESTDIR is for packagers: nothing outside it is touched.

@@ -1,9 +1,9 @@
-"""From a wake to the last value put back, in the lab's guest, for each action by itself and for all: ``python -m bench.wake [--rounds N]``.
+"""From a wake to the last value put back, in the lab's guest, for each action by itself and for stages: ``python -m bench.wake``.
 
-Two ways to wake. A *key* ends a nap: counted from the kernel's time stamp of the key (evdev) until powernapd has put back the last
-value. A *sleep* that nobody announced (``echo mem > /sys/power/state``) comes over the nap: counted from the instant at which the
-kernel lets programs run again; of it, too, from QEMU's WAKEUP event to the answer on this machine, which holds the kernel's own
-resume. The guest is emulated, a tenth as fast as this machine: figures say which action is slow, not how slow it is elsewhere.
+Two ways to wake. A *key* ends a nap: counted from the kernel's time stamp of the key (evdev) until powernapd has put back the last value. A
+*sleep* that nobody announced (``echo mem > /sys/power/state``) comes over a nap and QEMU's wake signal ends it: counted from the instant at
+which the kernel lets programs run again. Beside each stands the same nap without any action, which is what the daemon itself takes. The guest
+is emulated, a tenth as fast as this machine or less: so the ratio tells which action is slow, not the milliseconds.
 """
 
 from __future__ import annotations
@@ -12,25 +12,33 @@ import argparse
 import fcntl
 import json
 import socket
+import statistics
 import struct
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.report import said, say
-from bench.tables import markdown, quartiles
-from lab import guest
+from bench.report import machine, provenance, said, say, write, write_json
+from bench.tables import histogram, markdown, number, quartiles
+from lab import actions, guest
 from lab.errors import LabError
 from lab.installed import SOCKET, Daemon
+from powernap.actions import find
 
-ACTIONS = ("cpu-clock", "kernel-quiet", "cpu-park", "cpu-offline")
+NOTHING = "no action"
+ABSENT = "platform-profile"
+"""Stands for no action, since a stage must have one: the guest has no profiles."""
+APART = ("cpu-offline", "smt-off")
+"""Take away what others park."""
+QUICK = ("kernel-quiet", "cpu-clock", "cpu-offline")
 CONFIG = """
 mode = "act"
 min_awake = "0s"
-action_time_limit = "2min"
+loop_limit = 1000
+action_time_limit = "5min"
 [[stage]]
 name = "ease"
 after = "1s"
@@ -38,15 +46,21 @@ actions = {actions}
 [monitor.input]
 [sleep]
 through = "kernel"
-"""
+{sections}"""
 READY = Path("/run/bench-ready")
 SLOW = 300.0
+COMMAND = "python -m bench.wake"
+HEAD = ("stage", "values", "key, ms", "times", "sleep, ms", "times", "whole wake, ms")
 
 
 @dataclass
 class Wakes:
-    """Milliseconds. ``key``, ``sleep``: to the last value put back; ``board``: from QEMU's event to the answer after it."""
+    """Milliseconds, one a round. ``key``, ``sleep``: to the last value put back; ``board``: from QEMU's wake signal to the same, told here.
 
+    :ivar values: how many were changed.
+    """
+
+    name: str
     actions: list[str]
     values: int = 0
     key: list[float] = field(default_factory=list)
@@ -54,67 +68,114 @@ class Wakes:
     board: list[float] = field(default_factory=list)
 
 
-def measured(lab: guest.Guest, actions: list[str], rounds: int) -> Wakes:
-    """One set of actions."""
-    found = Wakes(actions)
-    daemon = Daemon(lab, CONFIG.format(actions=json.dumps(actions)))
-    daemon.start()
-    try:
-        for number in range(rounds):
-            say(f"{', '.join(actions)}: round {number + 1} of {rounds}")
-            found.values = max(found.values, napping(lab, daemon))
-            answer = begun(lab, "key")
-            lab.key("a")
-            found.key.append(lab.finish(answer, SLOW).value)
-            napping(lab, daemon)
-            answer = begun(lab, "sleep")
-            lab.qmp.wait("SUSPEND", SLOW)
-            time.sleep(1.5)  # the guest's clocks go on by whole seconds: a shorter sleep is none to them
-            lab.wakeup()
-            lab.qmp.wait("WAKEUP", SLOW)
-            began = time.monotonic()
-            found.sleep.append(lab.finish(answer, SLOW).value)
-            found.board.append((time.monotonic() - began) * 1000)
-    finally:
-        daemon.stop()
+def stages(chosen: Iterable[str]) -> dict[str, list[str]]:
+    """What is measured: nothing, each action, the default ladder's stages, and all that can stand together, by lane."""
+    names = [name for name in actions.CASES if name in set(chosen)]
+    together = [name for name in names if name not in APART]
+    fast = [name for name in together if find(name).LANE == "fast"]
+    whole = {
+        "ease: cpu-clock, kernel-quiet": ["cpu-clock", "kernel-quiet"],
+        "park: the same and cpu-park": ["cpu-clock", "kernel-quiet", "cpu-park"],
+        f"all {len(fast)} of the fast lane": fast,
+        f"all {len(together)} that go together": together,
+    }
+    known = {name: each for name, each in whole.items() if len(each) > 1 and {*each} <= {*names}}
+    found = {NOTHING: list[str]()}
+    for name, each in [*known.items(), *((name, [name]) for name in names)]:
+        if each not in found.values():
+            found[name] = each
     return found
 
 
-def napping(lab: guest.Guest, daemon: Daemon) -> int:
-    """Wait until it naps; how many values are changed."""
-    lab.call("bench.wake:nap", limit=SLOW)
-    return len(daemon.changed())
+def config(names: list[str]) -> str:
+    """A daemon with one stage of these actions."""
+    return CONFIG.format(actions=json.dumps(names or [ABSENT]), sections="".join(map(actions.section, names)))
 
 
-def begun(lab: guest.Guest, how: str) -> int:
-    """Begin to listen in the guest; ``finish`` tells the milliseconds."""
+def measured(daemon: Daemon, found: Wakes, rounds: int, sleeps: int) -> None:
+    """One stage."""
+    lab = daemon.guest
+    daemon.configure_file(lambda _: config(found.actions))
+    daemon.start()
+    for each in range(rounds):
+        say(f"{found.name}: key {each + 1} of {rounds}")
+        pressed(lab, found)
+    for each in range(sleeps):
+        say(f"{found.name}: sleep {each + 1} of {sleeps}")
+        slept(lab, found)
+    daemon.stop()
+
+
+def pressed(lab: guest.Guest, found: Wakes) -> None:
+    """One key."""
     lab.shell(f"rm -f {READY}").text()
-    number = lab.begin_call(f"bench.wake:{how}")
-    lab.shell(f"until test -e {READY}; do sleep 0.05; done").text()
-    return number
+    answer = lab.begin_call("bench.wake:listen", "key")
+    lab.shell(f"until test -e {READY}; do sleep 0.05; done", SLOW).text()
+    lab.key("a")
+    milliseconds, found.values = lab.finish(answer, SLOW).value
+    found.key.append(milliseconds)
+
+
+def slept(lab: guest.Guest, found: Wakes) -> None:
+    """One sleep. Until it is over the guest is asked nothing."""
+    answer = lab.begin_call("bench.wake:listen", "sleep")
+    lab.qmp.wait("SUSPEND", SLOW)
+    time.sleep(1.5)  # the guest's clocks go on by whole seconds: a shorter sleep is none to them
+    lab.wakeup()
+    lab.qmp.wait("WAKEUP", SLOW)
+    began = time.monotonic()
+    found.sleep.append(lab.finish(answer, SLOW).value[0])
+    found.board.append((time.monotonic() - began) * 1000)
+
+
+# --- telling
 
 
 def table(found: list[Wakes]) -> str:
-    """As Markdown."""
-    head = [
-        "actions",
-        "values",
-        "key to the last value (ms)",
-        "programs run again to the last value (ms)",
-        "WAKEUP to the answer (ms)",
-    ]
-    rows = [
-        [
-            ", ".join(each.actions),
-            str(each.values),
-            *(quartiles(times) for times in (each.key, each.sleep, each.board)),
-        ]
-        for each in found
-    ]
-    return markdown(head, rows)
+    """As Markdown: median, 95 % and maximum, and how many times what the daemon takes without any action."""
+    return markdown(HEAD, [row(each, found[0]) for each in found])
 
 
-# In the guest, called there by its agent.
+def row(each: Wakes, nothing: Wakes) -> list[str]:
+    """One stage."""
+    return [
+        each.name,
+        str(each.values),
+        quartiles(each.key),
+        times(each.key, nothing.key),
+        quartiles(each.sleep),
+        times(each.sleep, nothing.sleep),
+        quartiles(each.board),
+    ]
+
+
+def times(one: list[float], other: list[float]) -> str:
+    """The ratio of the medians."""
+    return number(statistics.median(one) / statistics.median(other)) if one and other else "-"
+
+
+def section(found: list[Wakes], facts: dict[str, str]) -> str:
+    """For docs/measurements.md."""
+    bars = [each for each in found if len(each.actions) != 1]
+    return (
+        provenance(facts, COMMAND)
+        + "Emulated milliseconds (see [the lab](lab.md)), median / 95 % / maximum; *times* is the median over that of a nap without any action.\n\n"
+        + table(found)
+        + "".join(f"\n{each.name}, from a key:\n\n```text\n{histogram(each.key)}```\n" for each in bars)
+    )
+
+
+# --- in the guest, called there by its agent
+
+
+def listen(how: str) -> tuple[float, int]:
+    """Wait until it naps, then for the key, or sleep: milliseconds to the last value put back, and how many were changed."""
+    entries = news()
+    next(entries)
+    values = napping()
+    began = {"key": key, "sleep": sleep}[how]()
+    left = next(float(each["at"]) for each in entries if each.get("event") == "left")
+    return max(0.0, left - began) * 1000, values
 
 
 def news() -> Iterator[dict[str, Any]]:
@@ -126,70 +187,74 @@ def news() -> Iterator[dict[str, Any]]:
             yield json.loads(line)
 
 
-def nap() -> None:
-    """Wait until it naps."""
+def napping() -> int:
+    """Wait until it naps; how many values are changed."""
     with socket.socket(socket.AF_UNIX) as sock:
         sock.connect(SOCKET)
         answers = sock.makefile("rb")
         while True:
             sock.sendall(b'{"op":"status","refresh":false}\n')
-            if json.loads(answers.readline())["phase"] == "napping":
-                return
+            status = json.loads(answers.readline())
+            if status["phase"] == "napping":
+                return len(status["changed"])
             time.sleep(0.2)
 
 
-def put_back(entries: Iterator[dict[str, Any]], began: float) -> float:
-    """Milliseconds until the last value is put back."""
-    left = next(float(each["at"]) for each in entries if each.get("event") == "left")
-    return max(0.0, left - began) * 1000
-
-
 def key() -> float:
-    """Of the next key."""
-    entries = news()
-    next(entries)
+    """When the kernel saw the next key, in seconds since the boot."""
     devices = Path("/proc/bus/input/devices").read_text().split("\n\n")
-    name = (
-        next(text for text in devices if "AT Translated Set 2 keyboard" in text)
-        .partition("event")[2]
-        .split()[0]
-    )
-    with Path(f"/dev/input/event{name}").open("rb", buffering=0) as device:
+    keyboard = next(text for text in devices if "AT Translated Set 2 keyboard" in text)
+    with Path(f"/dev/input/event{keyboard.partition('event')[2].split()[0]}").open(
+        "rb", buffering=0
+    ) as device:
         fcntl.ioctl(device, 0x400445A0, struct.pack("i", time.CLOCK_BOOTTIME))  # EVIOCSCLOCKID
         READY.touch()
         seconds, microseconds = struct.unpack_from("qq", device.read(24))
-    return put_back(entries, seconds + microseconds / 1e6)
+    return float(seconds + microseconds / 1e6)
 
 
 def sleep() -> float:
-    """Of a sleep, from its end."""
-    entries = news()
-    next(entries)
-    READY.touch()
+    """When programs run again."""
     Path("/sys/power/state").write_text("mem")
-    return put_back(entries, time.clock_gettime(time.CLOCK_BOOTTIME))
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def main() -> int:
     """The program: 0, or 1 where there is no lab."""
-    parser = argparse.ArgumentParser(prog="python -m bench.wake", description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5, metavar="N")
+    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=20, metavar="N", help="keys for each stage (20)")
+    parser.add_argument("--sleeps", type=int, default=5, metavar="N", help="sleeps for each stage (5)")
+    parser.add_argument("--quick", action="store_true", help="three rounds, one sleep, a few actions")
+    parser.add_argument(
+        "--only",
+        metavar="ACTION",
+        action="append",
+        choices=sorted(actions.CASES),
+        help="these actions (again for more)",
+    )
     parser.add_argument("--json", metavar="FILE", help="every figure")
     args = parser.parse_args()
+    rounds, sleeps = (3, 1) if args.quick else (args.rounds, args.sleeps)
+    chosen = args.only or (QUICK if args.quick else actions.CASES)
+    found: list[Wakes] = []
     try:
         with guest.thawed(say) as lab:
             lab.unplug_keyboard()
-            found = [measured(lab, actions, args.rounds) for actions in ([name] for name in ACTIONS)]
-            found.append(measured(lab, list(ACTIONS), args.rounds))
+            actions.prepare(lab, chosen)
+            daemon = Daemon(lab, config([]))
+            for name, names in stages(chosen).items():
+                found.append(Wakes(name, names))
+                measured(daemon, found[-1], rounds, sleeps)
+                if args.json:
+                    write_json(args.json, [asdict(each) for each in found])
     except LabError as error:
-        print(f"nothing was measured: {error}", file=sys.stderr)
+        print(f"{'nothing' if not found else found[-1].name} was not measured: {error}", file=sys.stderr)
         return 1
     finally:
         said()
-    print("median / 95 % / maximum")
-    print(table(found), end="")
-    if args.json:
-        Path(args.json).write_text(json.dumps([asdict(each) for each in found], indent=1))
+    print(section(found, machine()), end="")
+    if not args.quick and not args.only:
+        write("wake", section(found, machine()))
     return 0
 
 

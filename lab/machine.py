@@ -9,7 +9,7 @@ from lab.build import Parts
 
 MEMORY = 768
 """MiB."""
-COMMAND_LINE = "console=ttyS0 quiet panic=-1 no_console_suspend mitigations=off systemd.show_status=0 audit=0 net.ifnames=0 no_timer_check"
+COMMAND_LINE = "console=ttyS0 quiet panic=-1 no_console_suspend mitigations=off systemd.show_status=0 audit=0 net.ifnames=0 no_timer_check tsc=nowatchdog"
 CODE_SIZE = 32 << 20
 """Bytes of the disk with the code under test. A thawed machine must find it as large as it was."""
 
@@ -69,7 +69,7 @@ def command(parts: Parts, disks: Disks, directory: Path, console: str) -> list[s
     monitor = ["-mon", "chardev=console,mode=readline"] if "mux=on" in console else []
     return [
         "qemu-system-x86_64", "-name", "powernap-lab", "-nodefaults", "-no-user-config", "-display", "none",
-        "-machine", "pc", "-accel", "tcg,thread=multi", "-cpu", "Nehalem", "-m", str(MEMORY),
+        "-machine", "pc", "-accel", "tcg,thread=multi", "-cpu", "Nehalem,+arat", "-m", str(MEMORY),
         "-smp", "4,sockets=1,cores=2,threads=2", "-acpitable", f"file={parts.table}",
         "-kernel", str(parts.kernel), "-initrd", str(parts.initrd), "-append", COMMAND_LINE,
         "-qmp", f"unix:{directory}/qmp,server=on,wait=off",

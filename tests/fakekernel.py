@@ -29,6 +29,7 @@ from typing import Any
 
 import fakebuses  # noqa: F401 - their attributes' rules
 import fakedrives
+import fakeirqs
 import fakeplatform
 import fakestorage  # noqa: F401
 from fakeattributes import (
@@ -475,6 +476,9 @@ def _interrupts(kernel: FakeKernel, everyone: set[int]) -> None:
         kernel.add(f"/proc/irq/{irq}/smp_affinity", show_mask(cpus, kernel.width))
         for name in ("smp_affinity_list", "effective_affinity", "effective_affinity_list"):
             kernel.add(f"/proc/irq/{irq}/{name}", "")
+    for irq, names in {0: "timer; IO-APIC 2", 8: "rtc0; IO-APIC 8", 24: "eth0-rx-0; PCI-MSI 1572864", 25: "eth0-tx-0; PCI-MSI 1572865",
+                       26: "xhci_hcd; PCI-MSI 327680", 30: "nvme0q1; PCI-MSI 524289", 31: "nvme0q2; PCI-MSI 524290"}.items():  # fmt: skip
+        fakeirqs.describe(kernel, irq, names)
     kernel.manage_irq(0)
     kernel.manage_irq(30)
     kernel.manage_irq(31, shown=False)

@@ -53,6 +53,13 @@ def events(machine: PrivateBus) -> list[str]:
     return found
 
 
+def asked(machine: PrivateBus) -> list[str]:
+    """Of which states it was asked whether it can enter them, in order."""
+    answer = machine.gdbus(NAME, PATH, f"{NOTES}.Asked")
+    found: list[str] = ast.literal_eval(answer.replace("@as ", ""))[0]
+    return found
+
+
 def _serve(settings: dict[str, Any]) -> None:
     import dbus  # noqa: PLC0415
     import dbus.mainloop.glib  # noqa: PLC0415
@@ -68,6 +75,8 @@ def _serve(settings: dict[str, Any]) -> None:
     def refuse(name: str, text: str) -> Exception:
         error: Exception = dbus.exceptions.DBusException(text, name=name)
         return error
+
+    asked: list[str] = []
 
     class Logind(dbus.service.Object):
         """The manager object."""
@@ -99,6 +108,7 @@ def _serve(settings: dict[str, Any]) -> None:
             os.unlink(f"{directory}/{key}")
             os.unlink(f"{directory}/{key}.ref")
             self.notes.append(f"unlocked {row[3]} {row[1]}")
+            self.tell(row[3])
             self.go_on()
             return False
 
@@ -134,6 +144,7 @@ def _serve(settings: dict[str, Any]) -> None:
             self.watch(key, row)
             os.close(self.keep)
             self.notes.append(f"locked {mode} {who}")
+            self.tell(str(mode))
             handed = dbus.types.UnixFd(given)
             os.close(given)
             return handed
@@ -142,6 +153,14 @@ def _serve(settings: dict[str, Any]) -> None:
         def ListInhibitors(self) -> Any:
             rows = list(self.locks.values())
             return rows if "signature" not in settings else [row[:1] for row in rows]
+
+        @signal("org.freedesktop.DBus.Properties", signature="sa{sv}as")
+        def PropertiesChanged(self, interface: str, changed: Any, invalidated: Any) -> None:
+            """As it is sent with each lock that comes or goes, also when the words stay the same (bus_manager_send_inhibited_change)."""
+
+        def tell(self, mode: str) -> None:
+            name = {"delay": "DelayInhibited", "block-weak": "BlockWeakInhibited"}.get(mode, "BlockInhibited")
+            self.PropertiesChanged(MANAGER, {name: ""}, dbus.Array([], signature="s"))
 
         # --- sleep
 
@@ -214,6 +233,11 @@ def _serve(settings: dict[str, Any]) -> None:
         def Events(self) -> Any:
             return self.notes
 
+        @method(NOTES, out_signature="as")
+        def Asked(self) -> Any:
+            """Which ``Can...`` were asked."""
+            return dbus.Array(asked, signature="s")
+
         @method(NOTES, in_signature="s")
         def Lock(self, who: str) -> None:
             """Another user takes a block lock that is never given back."""
@@ -221,6 +245,7 @@ def _serve(settings: dict[str, Any]) -> None:
 
     def answering(verb: str) -> Any:
         def can(_self: Any) -> str:
+            asked.append(verb)
             return str(settings.get("can", {}).get(verb, "yes"))
 
         can.__name__ = f"Can{verb}"

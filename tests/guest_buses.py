@@ -8,18 +8,15 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from mortal import Mortal
 from powernap.actions import find
 from powernap.host import pci, usb
 from powernap.host.clock import SystemClock
 from powernap.host.devices import path_of
 from powernap.host.files import TreeFiles, text
 from powernap.host.host import Host
-from powernap.host.knobs import Knobs, MachineKnobs
+from powernap.host.knobs import MachineKnobs
 from powernap.host.ledger import Ledger, boot_id
 from powernap.host.ledger_file import LedgerFile
 from powernap.host.wake_path import wake_path
@@ -28,17 +25,15 @@ FILES = TreeFiles()
 KEPT = re.compile(r".*/(power/(control|wakeup|autosuspend_delay_ms|async)|link/\w+|d3cold_allowed)")
 LEDGER = "/run/lab-buses"
 LIMIT = 30.0
-BUS = "/sys/devices/pci0000:00"
-"""All that the bus actions could touch here; looking at every device at each of many moments takes minutes in the guest."""
 
 
-def tree(devices: str = "/sys/devices") -> dict[str, str]:
-    """Every switch of every device, or those of one bus, the sound drivers' parameters and the links' policy."""
+def tree() -> dict[str, str]:
+    """Every switch of every device, the sound drivers' parameters and the links' policy."""
     found = {}
-    for root in (devices, "/sys/module/snd_hda_intel/parameters", "/sys/module/pcie_aspm/parameters"):
+    for root in ("/sys/devices", "/sys/module/snd_hda_intel/parameters", "/sys/module/pcie_aspm/parameters"):
         for directory, _, names in os.walk(root):
             for path in (f"{directory}/{name}" for name in names):
-                if root != devices or KEPT.fullmatch(path):
+                if root != "/sys/devices" or KEPT.fullmatch(path):
                     found[path] = text(FILES, path)
     return found
 
@@ -96,39 +91,9 @@ def restore() -> dict[str, Any]:
     return {"results": results, "left": left}
 
 
-def killed_everywhere(action: str, options: dict[str, Any]) -> dict[str, Any]:
-    """SIGKILL before and after each write of applying and of restoring, then a fresh restore: what was left behind, by moment."""
-    wrong: dict[str, Any] = {}
-    before, moment = tree(BUS), 0
-    while True:
-        moment += 1
-        pid = os.fork()
-        if not pid:
-            _die_at(moment, action, options)
-        _, status = os.waitpid(pid, 0)
-        answer = restore()
-        bad = [each for each in answer["results"] if each[0] not in {"restored", "already"}]
-        left = _differing(before, tree(BUS))
-        if bad or answer["left"] or left:
-            wrong[str(moment)] = [bad, answer["left"], left]
-        if not os.WIFSIGNALED(status):
-            return {"killed": moment - 1, "status": status, "wrong": wrong}
-
-
-def _die_at(moment: int, action: str, options: dict[str, Any]) -> None:
-    status = 70
-    try:
-        ledger, _ = _ledger(lambda knobs: Mortal(knobs, moment, Path(LEDGER) / "tally"))
-        ledger.perform(action, "nap", find(action).plan(Host(), _options(action, options)))
-        ledger.restore()
-        status = 0
-    finally:
-        os._exit(status)
-
-
-def _ledger(around: Callable[[Knobs], Knobs] = lambda knobs: knobs) -> tuple[Ledger, LedgerFile]:
+def _ledger() -> tuple[Ledger, LedgerFile]:
     paper = LedgerFile(f"{LEDGER}/ledger")
-    return Ledger(paper, around(MachineKnobs(FILES)), SystemClock(), boot_id(FILES)), paper
+    return Ledger(paper, MachineKnobs(FILES), SystemClock(), boot_id(FILES)), paper
 
 
 def _asleep(path: str) -> str:

@@ -8,14 +8,11 @@ from __future__ import annotations
 import errno
 import os
 import re
-import signal
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
-from mortal import Mortal
 from powernap.actions import find
 from powernap.host import ethtool, port_settings
 from powernap.host.clock import SystemClock
@@ -139,46 +136,6 @@ def refused(action: str, options: dict[str, Any]) -> list[Any]:
         left = len(ledger.live())
         paper.close()
     return [why, left, differing(before, tree())]
-
-
-def killed_everywhere(action: str, options: dict[str, Any]) -> dict[str, Any]:
-    """SIGKILL before and after each write of applying and of restoring, then a fresh restore: what was left behind, by moment."""
-    wrong: dict[str, Any] = {}
-    before, moment, killed = tree(), 0, 0
-    while True:
-        moment += 1
-        directory = tempfile.mkdtemp(dir="/run")
-        pid = os.fork()
-        if not pid:
-            _die_at(moment, directory, action, options)
-        _, status = os.waitpid(pid, 0)
-        results = _undone(directory)
-        if results or differing(before, tree()):
-            wrong[str(moment)] = [results, differing(before, tree())]
-        if not os.WIFSIGNALED(status):
-            return {"killed": killed, "status": status, "wrong": wrong}
-        killed += os.WTERMSIG(status) == signal.SIGKILL
-
-
-def _die_at(moment: int, directory: str, action: str, options: dict[str, Any]) -> None:
-    status = 70
-    try:
-        module = find(action)
-        knobs = Mortal(MachineKnobs(FILES), moment, Path(directory) / "tally")
-        ledger = Ledger(LedgerFile(f"{directory}/ledger"), knobs, SystemClock(), boot_id(FILES))
-        ledger.perform("it", "nap", module.plan(Host(), module.Options(**_tuples(options))))
-        ledger.restore()
-        status = 0
-    finally:
-        os._exit(status)
-
-
-def _undone(directory: str) -> list[list[str]]:
-    paper = LedgerFile(f"{directory}/ledger")
-    ledger = Ledger(paper, MachineKnobs(FILES), SystemClock(), boot_id(FILES))
-    results = [[each.target, each.outcome, each.detail] for each in ledger.restore()]
-    paper.close()
-    return [each for each in results if each[1] not in {"restored", "already"}]
 
 
 def _tuples(options: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,21 +19,26 @@ from lab.installed import SOCKET
 from lab.tree import look
 
 CPU = Path("/sys/devices/system/cpu")
+PS2_MOUSE = Path("/sys/bus/serio/devices/serio1")
 ALARM = Path("/sys/class/rtc/rtc0/wakealarm")
 NUMBER = re.compile(r"^/proc/irq/(\d+)/")
 COMES_AND_GOES = re.compile(r"/sys/fs/cgroup/system\.slice/[^/]+\.service/.*")
 """Of services that run: powernapd's own, and systemd's that sleeps."""
-AT_SLEEP = Path("/run/at-sleep.json")
-HOOK = Path("/usr/lib/systemd/system-sleep/look")
+HOOKS = Path("/usr/lib/systemd/system-sleep")
+ABOUT, LOOKED = Path("/run/about-to-sleep"), Path("/run/looked")
 LOOK = f"""#!/bin/sh
-[ "$1" = pre ] || exit 0
-exec python3 -c 'import json, sys; sys.path[:0] = ["/code/src", "/code/tests", "/code"]; import guest_sleep
-json.dump(guest_sleep.settings(), open("{AT_SLEEP}", "w"))'
+echo > {ABOUT}
+[ "$1" = post ] || exec cat {LOOKED}
 """
 
 
 def settings_of_an_admin(widest: int = 1) -> None:
-    """A processor off, other governors with tunables of their own, an interrupt and tasks bound to 0, 0-1 ... 0-``widest``."""
+    """A processor off, other governors with tunables of their own, an interrupt and tasks bound to 0, 0-1 ... 0-``widest``.
+
+    And no PS/2 mouse: on a busy machine it answers its driver too late after a sleep, and becomes a new device.
+    """
+    for name, word in (("bind_mode", "manual"), ("drvctl", "none")):
+        (PS2_MOUSE / name).write_text(word)
     (CPU / "cpu3/online").write_text("0")
     for policy, governor in (("policy0", "ondemand"), ("policy2", "conservative")):
         (CPU / f"cpufreq/{policy}/scaling_governor").write_text(governor)
@@ -70,16 +76,29 @@ def settings() -> dict[str, str]:
     }
 
 
+def without_hooks() -> None:
+    """hdparm's, which looks at each disk after a sleep through systemd-sleep(8), takes half a minute here; until it ends the sleep lasts."""
+    for hook in HOOKS.iterdir():
+        hook.unlink()
+
+
 def look_at_sleep() -> None:
-    """From now on systemd-sleep(8) notes all settings right before it tells the kernel to sleep."""
-    HOOK.parent.mkdir(parents=True, exist_ok=True)
-    HOOK.write_text(LOOK)
-    HOOK.chmod(0o755)
+    """From now on systemd-sleep(8) waits, right before it tells the kernel to sleep, until ``at_sleep`` has looked."""
+    os.mkfifo(ABOUT)
+    os.mkfifo(LOOKED)
+    (HOOKS / "look").write_text(LOOK)
+    (HOOKS / "look").chmod(0o755)
 
 
 def at_sleep() -> dict[str, str]:
-    """What was noted then."""
-    found: dict[str, str] = json.loads(AT_SLEEP.read_text())
+    """All settings at that moment. It waits here, since in the hook an interpreter would have to start first, and a hook has 90 s.
+
+    Told when the machine is back: what is told while it falls asleep is lost, and asked again only after a while.
+    """
+    ABOUT.read_text()
+    found = settings()
+    LOOKED.write_text("")
+    ABOUT.read_text()
     return found
 
 
@@ -103,18 +122,23 @@ class Line:
 
     def watched(self) -> Iterator[dict[str, Any]]:
         """All that happens from now on."""
-        self.ask("watch")
+        yield self.ask("watch")
         while True:
             yield self.next()
 
 
-def morning() -> dict[str, Any]:
+def morning(begins: str = "") -> dict[str, Any]:
     """Wait for the end of the next sleep, keep the machine up, and tell what is there once everything is put back.
 
-    The night is what happened since the end of the sleep before.
+    The night is what happened since the end of the sleep before. :param begins: a line of shell that puts the machine to sleep, run when
+        the end cannot be missed any more.
     """
     news = Line()
-    next(entry for entry in news.watched() if entry.get("event") == "resumed")
+    watched = news.watched()
+    next(watched)
+    going = subprocess.Popen(["sh", "-c", begins])
+    next(entry for entry in watched if entry.get("event") == "resumed")
+    going.wait()
     asking = Line()  # now: one that asks nothing for a while is hung up on
     asking.ask("hold", why="a look at the settings")
     # an alarm that did not ring goes when the login manager has told of the sleep's end
@@ -135,7 +159,8 @@ def awake() -> dict[str, Any]:
     asking.ask("hold", why="a look at the settings")
     while asking.ask("status", refresh=False)["phase"] not in {"awake", "halted"}:
         time.sleep(0.1)
-    return {"settings": settings(), "why": asking.ask("why", refresh=False)}
+    changed = asking.ask("status", refresh=False)["changed"]
+    return {"settings": settings(), "why": asking.ask("why", refresh=False), "changed": changed}
 
 
 def size(pid: int) -> dict[str, int]:

@@ -122,29 +122,37 @@ class Night:
     def __init__(self) -> None:
         self.did: list[str] = []
         self.why_not = ""
+        self.cancelled = True
         self.sleeping: Callable[[], Awaitable[object]] = _at_once
         self.woke = ""
 
-    async def refusal(self, state: str) -> str:
+    async def refusal(self, state: str, *, by_hand: bool = False) -> str:
         """What the test says."""
-        self.did.append(f"may it {state}?")
+        self.did.append(f"may it {state}{' by hand' * by_hand}?")
         return self.why_not
 
-    async def enter(self, state: str, put_back: Callable[[], Awaitable[tuple[Failure, ...]]]) -> None:
+    def ready(self) -> None:
+        """What was cancelled before means nothing now."""
+        self.cancelled = False
+
+    async def enter(
+        self, state: str, put_back: Callable[[], Awaitable[tuple[Failure, ...]]], *, by_hand: bool = False
+    ) -> None:
         """Puts back, and does what the test says."""
         await put_back()
-        self.did.append(state)
+        self.did.append(f"{state}{' by hand' * by_hand}")
         await self.sleeping()
 
     def cancel(self) -> None:
         """Noted."""
         self.did.append("cancel")
+        self.cancelled = True
 
     async def guard(self) -> None:
         """Noted."""
         self.did.append("guard")
 
-    def unguard(self) -> None:
+    def unguard(self, *, waiting: bool = False) -> None:
         """Noted."""
         self.did.append("unguard")
 

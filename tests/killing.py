@@ -47,6 +47,32 @@ for _module in DEVICES:
     OPTIONS.update(getattr(_module, "OPTIONS", {}))
 
 
+THEIRS: dict[str, tuple[str, ...]] = {
+    "file": (
+        "2", "7", "77", "1000", "high", "900000", "1200000", "performance", "conservative", "balance_power", "0-1", "root", "medium_power",
+        "balanced", "3", "5",
+    ),
+    "device": ("7000", "150000"),
+    "interrupt": ("2", "3", "5", "7"),
+    "console-blank": ("180",),
+    "link-modes": ("autoneg 0x2c", "autoneg 0x4f", "autoneg 0x102f"),
+    "eee": ("on lpi=on timer=99 0x28",),
+}  # fmt: skip
+"""What another tool tries to set, by the kind of knob, until the kernel takes one that is neither the old value nor ours."""
+
+
+ALONE: dict[str, dict[str, Any]] = {"pcie-aspm": {"policy": "powersupersave"}}
+"""The options where another tool meddles: under a policy of its own, a link's switch does not tell what it was set to."""
+
+
+@dataclass(frozen=True)
+class Met:
+    """A value of ours that another tool has set to something else."""
+
+    entry: Entry
+    value: str
+
+
 @dataclass(frozen=True)
 class Pointed:
     """Knobs with a point before and after each write of some kinds."""
@@ -138,6 +164,14 @@ class Bench:
             {"target": each.target, "outcome": each.outcome, "detail": each.detail} for each in report.results
         ]
 
+    def live(self) -> list[Entry]:
+        """What the ledger holds, newest first."""
+        kernel = FakeKernel(self.kernel.root)
+        file = LedgerFile(self.ledger)
+        entries = Ledger(file, self.knobs(kernel), SystemClock(), boot_id(kernel)).live()
+        file.close()
+        return entries
+
     def tree(self) -> dict[str, bytes]:
         """Every file, directory and link on disk: the machine with its hidden state, the units and the ledger's bytes."""
         for module in DEVICES:
@@ -211,41 +245,66 @@ def changed(before: dict[str, bytes], bench: Bench) -> list[str]:
     )
 
 
-def meddle(bench: Bench) -> tuple[Entry, str] | None:
-    """Another tool sets one value that is ours to something else; which, and to what. ``None`` where nothing of ours is set."""
+def meddle(
+    bench: Bench, among: Callable[[Entry], bool] = lambda entry: entry.change.new is not None
+) -> Met | None:
+    """Another tool sets one value that is ours to something else; which, and to what. ``None`` where nothing of ours is set, or nothing of
+    it has a third value.
+    """
     kernel = FakeKernel(bench.kernel.root)
-    file = LedgerFile(bench.ledger)
-    entries = Ledger(file, bench.knobs(kernel), SystemClock(), boot_id(kernel)).live()
-    file.close()
-    for entry in entries:
-        change = entry.change
-        if change.kind != "file" or change.form == "controller" or change.new is None:
-            continue
-        for value in (
-            "2",
-            "7",
-            "77",
-            "1000",
-            "high",
-            "900000",
-            "1200000",
-            "performance",
-            "conservative",
-            "balance_power",
-            "0-1",
-            "root",
-        ):
-            try:
-                if not same(change.form, kernel.read(change.target), change.new):
-                    break
-                kernel.write(change.target, value)
-                now = kernel.read(change.target).strip()
-            except OSError:
-                continue
-            if not any(same(change.form, now, known) for known in (entry.old, change.new)):
-                return entry, now
-            kernel.write(change.target, change.new)
+    for entry in filter(among, bench.live()):
+        for value in THEIRS.get(entry.change.kind, ()):
+            if now := _set(kernel, bench.knobs(kernel), entry, value):
+                return Met(entry, now)
     return None
+
+
+def _write(kernel: FakeKernel, knobs: Knobs, change: Change, value: str) -> None:
+    """As another tool does it, who does not wait until the value is taken over."""
+    if change.kind == "file":
+        kernel.write(change.target, value)
+    else:
+        knobs.write(change, value)
+
+
+def _set(kernel: FakeKernel, knobs: Knobs, entry: Entry, value: str) -> str:
+    """What is there once another tool has set it; empty where it is not ours now, or the kernel does not take the value."""
+    change = entry.change
+    ours = entry.applied if change.new is None else change.new
+    try:
+        if change.form == "controller" or not same(change.form, knobs.read(change), ours or ""):
+            return ""
+        _write(kernel, knobs, change, value)
+        now = knobs.read(change).strip()
+        if not any(same(change.form, now, known) for known in (entry.old, ours or "")):
+            return now
+        _write(kernel, knobs, change, ours or "")
+    except OSError:
+        pass
+    return ""
+
+
+def run_met(bench: Bench) -> dict[str, Any]:
+    """Nobody is killed: the action is applied, and one after the other each of its values, also those that it only remembers, is set by
+    another tool before everything is undone.
+    """
+    status, _ = child(bench.work)
+    if status:
+        return {"kept": [], "wrong": [f"the work does not even complete: {status}"]}
+    before, kept = bench.tree(), list[str]()
+    wrong: list[str] = []
+    child(lambda: bench.work(back=False))
+    for seq in [entry.seq for entry in bench.live()]:
+        met = meddle(bench, lambda entry, seq=seq: entry.seq == seq)  # type: ignore[misc]
+        status, results = child(bench.undo)
+        if met:
+            kept.append(met.entry.change.target)
+            wrong += judge(bench, met, results or [], before)
+        wrong += [f"{met or seq}: {each}" for each in changed(before, bench)]
+        child(lambda: bench.work(back=False))
+    child(bench.undo)
+    wrong += changed(before, bench)
+    return {"kept": kept, "wrong": wrong[:20]}
 
 
 def run(bench: Bench, *, foreign: bool) -> dict[str, Any]:
@@ -262,13 +321,13 @@ def run(bench: Bench, *, foreign: bool) -> dict[str, Any]:
             break
         wrong += not_killed(nth, status)
         killed += 1
-        touched = meddle(bench) if foreign else None
+        met = meddle(bench) if foreign else None
         status, results = child(bench.undo)
         if status or results is None:
             wrong.append(f"point {nth}: undo ended with {status}")
-        elif touched:
+        elif met:
             kept += 1
-            wrong += judge(bench, nth, touched, results, before)
+            wrong += [f"point {nth}: {each}" for each in judge(bench, met, results, before)]
         wrong += [f"point {nth}: {each}" for each in changed(before, bench)]
     wrong += [f"completed at point {nth}: {each}" for each in changed(before, bench)]
     return {"points": nth - 1, "killed": killed, "kept": kept, "wrong": wrong[:20]}
@@ -308,28 +367,22 @@ def not_killed(nth: int, status: int) -> list[str]:
     return [f"point {nth}: ended with {status}"]
 
 
-def judge(
-    bench: Bench,
-    nth: int,
-    touched: tuple[Entry, str],
-    results: list[dict[str, Any]],
-    before: dict[str, bytes],
-) -> list[str]:
+def judge(bench: Bench, met: Met, results: list[dict[str, Any]], before: dict[str, bytes]) -> list[str]:
     """The other tool's value stands and is reported. Then it is set back by hand, so that the rest can be compared."""
-    entry, value = touched
-    kernel, target = FakeKernel(bench.kernel.root), entry.change.target
-    wrong = []
-    if [each["outcome"] for each in results if each["target"] == target and each["outcome"] == "foreign"] != [
-        "foreign"
-    ]:
-        wrong.append(f"point {nth}: {target} is {value} by another tool and not reported: {results}")
-    if kernel.exists(target) and kernel.read(target).strip() != value:
-        wrong.append(f"point {nth}: {target} was {value} by another tool, and is {kernel.read(target)}")
-    # through the kernel first, because it takes along what it is coupled with: the threads of a core share a register
-    if kernel.exists(target):
-        kernel.write(target, before[kernel.root + kernel.real(target)].decode())
-    for path in {kernel.real(each["target"]) for each in results if each["outcome"] == "foreign"}:
-        if kernel.exists(path):
+    kernel, change = FakeKernel(bench.kernel.root), met.entry.change
+    knobs, wrong = bench.knobs(kernel), list[str]()
+    told = [each for each in results if each["outcome"] == "foreign"]
+    if change.target not in [each["target"] for each in told]:
+        wrong.append(f"{change.target} is {met.value} by another tool and not reported: {results}")
+    try:
+        if not same(change.form, now := knobs.read(change).strip(), met.value):
+            wrong.append(f"{change.target} was {met.value} by another tool, and is {now}")
+        # through the kernel first, because it takes along what it is coupled with: the threads of a core share a register
+        _write(kernel, knobs, change, met.entry.old)
+    except FileNotFoundError:
+        pass  # it went with a directory that the action had made
+    for path in {kernel.real(each["target"]) for each in told}:
+        if kernel.exists(path) and kernel.root + path in before:
             kernel.put(path, before[kernel.root + path].decode().rstrip("\n"))
     return wrong
 
@@ -342,13 +395,20 @@ def main() -> int:
     parser.add_argument("directory", type=Path)
     parser.add_argument("--foreign", action="store_true")
     parser.add_argument("--undo", action="store_true", help="kill the undo, not the work")
+    parser.add_argument(
+        "--met", action="store_true", help="kill nothing: another tool meddles in the middle of a nap"
+    )
     args = parser.parse_args()
+    if args.foreign or args.met:
+        OPTIONS.update(ALONE)
     bench = Bench(args.directory, args.machine, args.action)
     available = bench.available()
     if not available:
         answer = {"unavailable": available.detail}
     else:
-        answer = run_undo(bench) if args.undo else run(bench, foreign=args.foreign)
+        answer = (
+            run_undo(bench) if args.undo else run_met(bench) if args.met else run(bench, foreign=args.foreign)
+        )
     print(json.dumps(answer))
     return 0
 

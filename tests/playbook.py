@@ -40,14 +40,14 @@ def ladder(
 def rendered(command: ask.Command) -> str:
     """One command as a line, without its serial number."""
     match command:
-        case ask.Look(eventless=eventless):
-            return "sample" if eventless else "look"
+        case ask.Look(eventless=eventless, by_hand=by_hand):
+            return "sample" if eventless else f"look{' by hand' * by_hand}"
         case ask.Apply(stage=stage, actions=actions):
             return f"apply {stage}: {' '.join(actions)}".rstrip()
         case ask.Restore():
             return "restore"
-        case ask.Sleep(state=state):
-            return f"sleep {state}"
+        case ask.Sleep(state=state, by_hand=by_hand):
+            return f"sleep {state}{' by hand' * by_hand}"
         case ask.CancelSleep():
             return "cancel sleep"
         case ask.SetTimer(at=at):
@@ -153,9 +153,13 @@ class Play:
             ev.Restored(self.now, serial or self.hand, tuple(ev.Failure(f, "EIO") for f in failed))
         )
 
-    def sleep_fails(self, serial: int | None = None) -> Self:
+    def sleep_fails(self, serial: int | None = None, *, wanted: bool = False) -> Self:
         """The sleep did not happen."""
-        return self.sends(ev.SleepFailed(self.now, serial or self.hand, "busy"))
+        return self.sends(ev.SleepFailed(self.now, serial or self.hand, "busy", wanted))
+
+    def unblocked(self) -> Self:
+        """What a sleep was refused for is gone."""
+        return self.sends(ev.Unblocked(self.now))
 
     def refusing(self, why: str) -> Self:
         """What every sleep is refused with from now on."""

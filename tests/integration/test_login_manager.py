@@ -22,6 +22,7 @@ from powernap.host.files import TreeFiles
 from powernap.host.host import Host
 from powernap.sleep.failure import SleepError
 from powernap.sleep.login_manager import LoginManager
+from powernap.sleep.login_states import METHODS
 
 MISSING = private.missing() or reallogind.missing()
 pytestmark = [pytest.mark.skipif(bool(MISSING), reason=MISSING), pytest.mark.xdist_group("bus")]
@@ -125,7 +126,7 @@ def test_what_logind_offers_is_said_with_reason_and_remedy(machine: PrivateBus) 
     fakelogind.start(machine, version=238, can=can)
 
     async def test(house: House) -> None:
-        offered = await house.manager.offered()
+        offered = {state: await house.manager.offers(state) for state in METHODS}
         assert {state: bool(answer) for state, answer in offered.items()} == {
             "suspend": True,
             "hibernate": False,
@@ -409,7 +410,7 @@ def test_a_release_while_the_lock_is_on_its_way_counts_for_it(machine: PrivateBu
     fakelogind.start(machine, delay_max=600)
 
     async def test(house: House) -> None:
-        await house.manager.offered()
+        await house.manager.offers("suspend")
         asked = asyncio.ensure_future(house.manager.hold("a nap"))
         await asyncio.sleep(0)
         machine.gdbus(*MANAGER[:2], f"{MANAGER[2]}.Suspend", "false")
@@ -425,7 +426,7 @@ def test_a_lock_that_is_refused_because_something_is_coming_is_taken_after_it(ma
     fakelogind.start(machine, delay_max=600)
 
     async def test(house: House) -> None:
-        await house.manager.offered()
+        await house.manager.offers("suspend")
         fd = await house.lock("sleep", "network", "", "delay")
         machine.gdbus(*MANAGER[:2], f"{MANAGER[2]}.Suspend", "false")
         await house.manager.hold("a nap")
@@ -482,13 +483,13 @@ def test_a_lost_bus_is_told_and_the_next_call_finds_the_new_one(machine: Private
         house.manager.release()
         assert (kept, house.manager.held) == (True, False)
         with pytest.raises(SleepError, match="cannot ask logind"):
-            await house.manager.offered()
+            await house.manager.offers("suspend")
         await asyncio.to_thread(machine.stop, "logind")
         os.unlink(machine.socket)
         await asyncio.to_thread(machine.start_bus)
         await asyncio.to_thread(fakelogind.start, machine)
         house.other = None
-        await house.manager.offered()
+        await house.manager.offers("suspend")
         await until(lambda: house.manager.held)
 
     serve(machine, test)
@@ -512,7 +513,7 @@ def test_without_logind_every_question_is_a_refusal(machine: PrivateBus) -> None
 
     async def test(house: House) -> None:
         for question in (
-            house.manager.offered(),
+            house.manager.offers("suspend"),
             house.manager.blockers("suspend"),
             house.manager.sleep("suspend"),
             house.manager.hold("a nap"),
@@ -623,7 +624,7 @@ def test_the_real_logind_waits_for_our_release_and_keeps_our_lock_when_restarted
 
     async def test(house: House) -> None:
         house.release_at_once = False
-        assert (await house.manager.offered())["suspend"].usable
+        assert (await house.manager.offers("suspend")).usable
         await house.manager.hold("a nap")
         assert (house.manager.held, house.manager.delay_max > 0) == (True, True)
         fd = await house.lock(*WEB)
@@ -652,3 +653,74 @@ def test_the_real_logind_waits_for_our_release_and_keeps_our_lock_when_restarted
 
     serve(machine, test)
     machine.stop("systemd")
+
+
+def test_the_machines_own_logind_tells_of_each_block_lock_that_ends(machine: PrivateBus) -> None:
+    """Also when another of the same kind still stands, so that its words stay the same; of a delay lock nothing is told."""
+    reallogind.start(machine)
+
+    async def test(house: House) -> None:
+        news: list[str] = []
+        two, delay = [await house.lock(*WEB), await house.lock(*WEB)], await house.lock(*WEB, "delay")
+        await house.manager.hear_locks(lambda: news.append("changed"))
+        os.close(delay)
+        os.close(two.pop())
+        await until(lambda: news)
+        left = [each.who for each in await house.manager.blockers("suspend")]
+        assert (left, len(news)) == (["backup"], 1)
+        os.close(two.pop())
+        await until(lambda: len(news) == 2)
+        await until_async(lambda: house.manager.blockers("suspend"), lambda now: not now)
+        house.manager.ignore_locks()
+        os.close(await house.lock(*WEB))
+        await house.manager.blockers("suspend")
+        assert len(news) == 2
+
+    serve(machine, test)
+    machine.stop("systemd")
+
+
+def test_locks_are_heard_of_again_after_the_bus_was_lost(machine: PrivateBus) -> None:
+    """Whoever connects anew is told, since what was told in between is lost; and then of each change."""
+    fakelogind.start(machine)
+
+    async def test(house: House) -> None:
+        news: list[str] = []
+        await house.manager.hear_locks(lambda: news.append("changed"))
+        assert house.manager.bus
+        house.manager.bus._fail("a test")
+        assert news == []
+        await house.manager.blockers("suspend")
+        assert news == ["changed"]
+        os.close(await house.lock(*WEB))
+        await until(lambda: len(news) == 3)
+
+    serve(machine, test)
+
+
+def test_a_sleep_that_somebody_else_asked_for_meanwhile_is_as_good_as_ours(machine: PrivateBus) -> None:
+    """It is waited for, whether we heard of it before we ask or only by the answer; logind takes no second one."""
+    fakelogind.start(machine)
+
+    async def test(house: House) -> None:
+        house.release_at_once = False
+        await house.manager.hold("values are changed")
+        await house.order()
+        await until(lambda: ("coming", "sleep") in house.told)
+        joined = asyncio.ensure_future(house.manager.sleep_through("suspend"))
+        await asyncio.sleep(0)
+        house.asleep = 60.0
+        house.manager.release()
+        await joined
+        assert [event for event in await house.events() if event.startswith("slept")] == ["slept: Suspend"]
+
+        def falls_asleep(_what: str) -> None:
+            house.asleep += 60.0
+            house.manager.release()
+
+        house.manager.coming = falls_asleep
+        await asyncio.gather(house.order(), house.manager.sleep_through("suspend"))
+        slept = [event for event in await house.events() if event.startswith("slept")]
+        assert slept == ["slept: Suspend", "slept: Suspend"]
+
+    serve(machine, test)

@@ -74,7 +74,7 @@ class Rig:
         return ["--state", f"{self.place}/state", "--config", f"{self.place}/powernap.toml"]
 
     def command(self, *words: str, meter: str = "") -> list[str]:
-        meter = f"command:{meter or self.place / 'watts'},interval=0.2"
+        meter = f"command:{meter or self.place / 'watts'},interval=200ms"
         how = ["--window", "400ms", "--settle", "200ms", "--rounds", "2", "--any-load", "--meter", meter]
         return [sys.executable, "-m", "powernap", "measure", *self.places, *how, *words]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,6 +16,7 @@ import fakelogind
 from bus import PrivateBus
 from keeper import Fake, Keeper, config, until
 from powernap.config.model import Stage
+from powernap.core.events import NapAsked
 from powernap.daemon.node import Node
 from powernap.host import dbus
 from powernap.host.files import TreeFiles
@@ -136,6 +138,103 @@ def test_a_block_lock_keeps_it_awake_and_why_says_whose(machine: PrivateBus) -> 
             assert keeper.phase == "napping"
             assert keeper.hands.did == ["apply ease"]
             os.close(lock)
+            # The next attempt of its own would be after a minute, and this test has half of one.
+            await until(lambda: keeper.said("sleep"))
+            other.close()
+
+    live(work)
+
+
+def test_a_lock_that_ends_while_nobody_can_tell_of_it_is_found_gone(machine: PrivateBus) -> None:
+    """The login manager is away when it ends, and knows nothing of it when it is back. We ask, on the connection that was kept."""
+
+    async def work() -> None:
+        async with living(machine, BED) as keeper:
+            other = await somebody(keeper)
+            call = other.call(*MANAGER, "Inhibit", "ssss", "sleep", "backup", "nightly copy", "block")
+            lock = (await call).fds[0]
+            await until(lambda: keeper.said("sleep-refused"))
+            assert keeper.phase == "awake"
+            await asyncio.to_thread(machine.stop, "logind")
+            os.close(lock)
+            shutil.rmtree(f"{machine.root}/run/systemd/inhibit")
+            assert not keeper.said("sleep")
+            await asyncio.to_thread(fakelogind.start, machine)
+            await until(lambda: keeper.said("sleep"))
+            other.close()
+
+    live(work)
+
+
+def test_a_lock_against_automatic_sleep_does_not_hold_back_an_admin(machine: PrivateBus) -> None:
+    """A film keeps the ladder from suspending; `powernap nap bed` suspends."""
+
+    async def work() -> None:
+        async with living(machine, EASE, BED) as keeper:
+            other = await somebody(keeper)
+            lock = (await other.call(*MANAGER, "Inhibit", "ssss", "idle", "film", "playing", "block")).fds[0]
+            await until(lambda: keeper.said("sleep-refused"))
+            assert "film" in keeper.said("sleep-refused")[0]["detail"]
+            keeper.node.feed(NapAsked(keeper.host.clock.boottime(), "alice", "bed"))
+            await until(lambda: any(event.startswith("slept") for event in fakelogind.events(machine)))
+            os.close(lock)
+            other.close()
+
+    live(work)
+
+
+def test_the_login_manager_is_asked_once_what_it_offers(machine: PrivateBus) -> None:
+    """One question for one sleep: of the state that is to be entered."""
+
+    async def work() -> None:
+        async with living(machine, EASE, BED) as keeper:
+            await until(lambda: keeper.said("sleep-failed"))
+            assert fakelogind.asked(machine) == ["Suspend"]
+
+    live(work)
+
+
+def test_a_foreign_sleep_too_short_for_the_clocks_is_told_by_its_end(machine: PrivateBus) -> None:
+    """The kernel's count has grown: the machine is back, and stays up for a while."""
+    counts = f"{machine.root}/sys/power/suspend_stats"
+    os.makedirs(counts)
+
+    async def work() -> None:
+        async with living(machine, EASE) as keeper:
+            await keeper.reach("napping")
+            keeper.node.sleeps = 0
+            with open(f"{counts}/success", "w", encoding="utf-8") as file:  # noqa: ASYNC230
+                file.write("1")
+            assert not keeper.said("resumed")
+            other = await somebody(keeper)
+            await other.call(*MANAGER, "Suspend", "b", False)
+            await until(lambda: keeper.said("lease-ended"))
+            assert len(keeper.said("resumed")) == 1
+            assert [blocker.kind for blocker in keeper.node.blockers()] == ["resume"]
+            other.close()
+
+    live(work)
+
+
+def test_after_a_foreign_sleep_no_connection_is_left(machine: PrivateBus) -> None:
+    """A machine that is awake as usual waits for nobody's signals."""
+
+    async def work() -> None:
+        async with living(machine, EASE) as keeper:
+            await keeper.reach("napping")
+            put_back = asyncio.Event()
+            keeper.hands.restoring = put_back.wait
+            other = await somebody(keeper)
+            await other.call(*MANAGER, "Suspend", "b", False)
+            await keeper.reach("leaving")
+            # A hold whose end will be told: neither another nap nor another look comes.
+            keeper.fakes["work"].tell(active=True, told=True)
+            put_back.set()
+            await until(lambda: keeper.said("lease-ended"))
+            night = keeper.node._night
+            assert night
+            assert night.manager
+            await until(lambda: night.manager is not None and night.manager.bus is None)
             other.close()
 
     live(work)

@@ -98,21 +98,6 @@ def test_pci_devices_and_sound(lab):
     assert (answer["refused"], answer["left"], answer["differs"]) == ([], 0, {})
 
 
-@pytest.mark.long
-def test_killed_at_every_write(plugged):
-    """SIGKILL before and after each write, of applying and of restoring: a fresh restore leaves every switch as it was."""
-    plugged.shell(f"echo 0 > {HDA}/power_save; echo N > {HDA}/power_save_controller").text()
-    for action, options, most in (
-        ("usb-autosuspend", {"delay": 3.0, "deny": ["0409:*", "1d6b:*"]}, 8),
-        ("pci-runtime", {}, 2),
-        ("audio", {}, 4),
-    ):
-        answer = plugged.call("guest_buses:killed_everywhere", action, options, limit=300)
-        assert answer["wrong"] == {}, action
-        assert answer["status"] == 0
-        assert answer["killed"] >= most
-
-
 def test_links_that_firmware_does_not_offer(lab):
     """This board has no PCI Express link: said, and nothing is tried."""
     usable, detail, _ = lab.call("guest_buses:probe", "pcie-aspm", {"policy": "powersave"})

@@ -91,12 +91,19 @@ def test_what_an_admin_has_set_is_as_it_was(quiet, lab, deep, pinned):
     assert {each["action"] for each in changed} == {"cpu-clock", "kernel-quiet", deep}
 
 
-# Known and open. Linux 6.1 gives every task of a cpuset whose processors change all that the cpuset has; since 6.2 the kernel keeps the mask
-# that was asked for (sched: Always preserve the user requested cpumask).
 @pytest.mark.long
-@pytest.mark.xfail(
-    reason="before Linux 6.2 a partition makes the kernel forget where a program was allowed to run"
-)
+def test_processors_that_are_parked_are_then_switched_off(quiet, lab):
+    """All but the first, though the kernel would refuse the last one while it is alone in its partition; threads are bound as before."""
+    lab.shell(ADMIN).text()
+    for where in ("0", "0-2"):
+        lab.begin("taskset", "--cpu-list", where, "sleep", "1000")
+    before, during, after, changed = nap_and_return(quiet('"cpu-park", "cpu-offline"'))
+    assert "\n".join(tree.differences(before, after)) == ""
+    assert during[f"{CPU}/online"] == "0"
+    assert {"cpu-park", "cpu-offline"} <= {each["action"] for each in changed}
+
+
+@pytest.mark.long
 def test_a_pinned_program_while_processors_are_parked(quiet, lab):
     """May run afterwards where it might before, on a processor that is parked as well as on one that is not."""
     for where in ("0", "1"):

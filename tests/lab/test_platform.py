@@ -85,14 +85,6 @@ def test_a_thread_that_cannot_go(lab: Guest) -> None:
     assert (left, differs) == (0, {})
 
 
-@pytest.mark.long
-def test_threads_survive_a_kill_at_every_write(lab: Guest) -> None:
-    """SIGKILL before and after each write, applying and restoring: a fresh restore leaves nothing behind."""
-    found = lab.call("guest_platform:killed_everywhere", "smt-off", {}, limit=3 * SLOW)
-    assert (found["status"], found["wrong"]) == (0, {})
-    assert found["killed"] >= 4
-
-
 def test_idle_states(lab: Guest) -> None:
     """What an admin closed is told; what is allowed is opened, and closed again."""
     states = [f"{CPU}/cpu{cpu}/cpuidle/state2/disable" for cpu in range(4)]

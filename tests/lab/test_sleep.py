@@ -72,6 +72,7 @@ def prepared(lab, widest=1):
     """Only the PS/2 keyboard, which can wake; a sleep without powernapd, since drivers settle in their second life; an admin's settings."""
     lab.unplug_keyboard()
     lab.call("guest_sleep:settings_of_an_admin", widest)
+    lab.stays_off(3)
     sleeping = lab.begin("sh", "-c", "echo mem > /sys/power/state")
     lab.qmp.wait("SUSPEND", SLOW)
     lab.wakeup()
@@ -103,15 +104,15 @@ def the_one(entries, event):
     return entry
 
 
-def smooth(entries):
-    """Nothing went wrong."""
-    return [each for each in entries if each["event"] in TROUBLE] == []
+def troubles(entries):
+    """What went wrong."""
+    return [each for each in entries if each["event"] in TROUBLE]
 
 
 def down_and_back(lab, widest=1):
     """Three nights: a key, the board and the alarm end them."""
     before = prepared(lab, widest)
-    daemon = started(lab, with_alarm(SLEEPS, "45s"))
+    daemon = started(lab, with_alarm(SLEEPS, "30s"))
     for wake, by in (
         (lambda: lab.key("a"), POWER_BUTTON),
         (lab.wakeup, POWER_BUTTON),
@@ -119,7 +120,7 @@ def down_and_back(lab, widest=1):
     ):
         entries, after = night(lab, wake)
         assert tree.differences(before, after) == []
-        assert smooth(entries), entries
+        assert troubles(entries) == []
         assert [each["stage"] for each in entries if each["event"] == "entered"][-3:] == [
             "ease",
             "deep",
@@ -139,6 +140,7 @@ def down_and_back(lab, widest=1):
 @pytest.mark.long
 def test_through_the_login_manager_down_to_sleep_and_back(lab):
     """By itself, three times: a key, the board and the alarm each bring it back, all settings are those of before, and the history tells."""
+    lab.call("guest_sleep:without_hooks")
     down_and_back(lab)
 
 
@@ -148,14 +150,12 @@ def test_through_the_kernel_down_to_sleep_and_back(kernel_lab):
 
 
 @pytest.mark.long
-@pytest.mark.xfail(run=False, reason="of three nights, one left a thread that was bound to 0-2 bound to 0-1")
 def test_threads_bound_to_a_processor_that_is_switched_off_meanwhile(kernel_lab):
     """They are bound as before, too."""
     down_and_back(kernel_lab, widest=2)
 
 
 @pytest.mark.long
-@pytest.mark.xfail(run=False, reason="written, and has not been seen to pass")
 def test_cycle_after_cycle_without_drift(kernel_lab):
     """Twenty sleeps in a row: the settings after the last are those of before, and the daemon has not grown."""
     lab = kernel_lab
@@ -177,7 +177,7 @@ def test_cycle_after_cycle_without_drift(kernel_lab):
     late = lab.call("guest_sleep:size", pid, limit=SLOW)
     assert tree.differences(before, after) == []
     assert len([each for each in daemon.history() if each["event"] == "resumed"]) == 20
-    assert smooth(daemon.history())
+    assert troubles(daemon.history()) == []
     assert late["descriptors"] <= early["descriptors"]
     assert late["kB"] < early["kB"] + 1024
     print(early, late)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from fakekernel import acpi_server, laptop_like, plain_vm
-from plans import host_of, napping, probe, remembered, written
-from powernap.actions import cpu_offline
+from plans import host_of, ledger_of, napping, probe, remembered, written
+from powernap.actions import cpu_offline, find
 from powernap.host.availability import UnavailableError
 
 CPU = "/sys/devices/system/cpu"
@@ -46,7 +46,7 @@ def test_masks_are_remembered_first(machine):
     """Masks before processors, the highest processor first: backwards, processors return in order and masks last."""
     with napping(machine, "cpu-offline") as entries:
         assert remembered(entries)[0] == "/proc/irq/default_smp_affinity"
-        assert "/proc/irq/24/smp_affinity" in remembered(entries)
+        assert "/proc/irq/24 (eth0-rx-0; PCI-MSI 1572864) smp_affinity" in remembered(entries)
         assert entries[-1].change.target == f"{CPU}/cpu1/online"
         assert taken(entries) == ["cpu3", "cpu2", "cpu1"]
 
@@ -129,6 +129,43 @@ def test_one_processor(machine):
     """Nothing to switch off, and nothing to pass over."""
     machine.set_online({0})
     assert probe(machine, "cpu-offline").remedy == ""
+
+
+def test_the_last_of_the_parked_processors_goes_too(machine):
+    """Linux 6.1 may refuse it while it is alone in its partition: that has no use any more, and is dissolved before."""
+    machine.add("/.fake/bandwidth_is_booked")
+    before, host = machine.snapshot(), host_of(machine)
+    with ledger_of(machine) as ledger:
+        ledger.perform("cpu-park", "nap", find("cpu-park").plan(host, find("cpu-park").Options()))
+        performed = ledger.perform("cpu-offline", "nap", cpu_offline.plan(host, cpu_offline.Options()))
+        assert performed.refused == ()
+        assert machine.read(f"{CPU}/online") == "0\n"
+        ledger.restore()
+    assert machine.changes(before) == {}
+
+
+def test_a_partition_of_which_something_is_left_stays(machine):
+    """One processor stays on: nothing may run there."""
+    with napping(machine, "cpu-park"):
+        plan = cpu_offline.plan(host_of(machine), cpu_offline.Options(keep=2))
+        assert [change.target for change in plan if change.new is not None] == [
+            f"{CPU}/cpu3/online",
+            f"{CPU}/cpu2/online",
+        ]
+
+
+def test_one_that_is_refused_stays(machine):
+    """A deadline task came since the probe: the others save, and it is named."""
+    machine.deadline_on(2)
+    before = machine.snapshot()
+    with ledger_of(machine) as ledger:
+        performed = ledger.perform(
+            "cpu-offline", "nap", cpu_offline.plan(host_of(machine), cpu_offline.Options())
+        )
+        assert [each.change.target for each in performed.refused] == [f"{CPU}/cpu2/online"]
+        assert machine.read(f"{CPU}/online") == "0,2\n"
+        ledger.restore()
+    assert machine.changes(before) == {}
 
 
 def test_it_is_opt_in():

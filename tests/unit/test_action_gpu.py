@@ -8,6 +8,7 @@ from fakekernel import acpi_server, container, laptop_like, plain_vm
 from fakeplatform import add_gpu, add_nvidia
 from plans import host_of, ledger_of, napping, probe, written
 from powernap.actions import find, gpu
+from powernap.host import nvml
 
 PCI = "/sys/bus/pci/devices/0000:03:00.0"
 
@@ -90,12 +91,14 @@ def test_nvidia(machine):
     assert not probe(machine, "gpu", persistence=False)
 
 
-def test_without_nvidias_library(machine):
+def test_without_nvidias_library(machine, monkeypatch):
     """The probe says what to install."""
     add_nvidia(machine)
     del machine.nvml
+    monkeypatch.setattr(nvml, "MODULE", "there_is_no_such_module")
     answer = probe(machine, "gpu")
     assert not answer
+    assert "nvidia-ml-py is not installed (pip install 'powernapd[nvidia]')" in answer.detail
 
 
 def test_a_display_is_left_alone(machine):

@@ -6,11 +6,19 @@ import errno
 
 import pytest
 
+from fakeattributes import CGROUP
 from fakekernel import acpi_server
-from plans import napping
+from plans import host_of, ledger_of, napping
+from powernap.actions import find
 from powernap.host import affinity
 from powernap.host.cpus import CPU, format_cpulist
 
+BOTH = [
+    [("cpu-offline", 2), ("cpu-park", 1)],
+    [("cpu-park", 1), ("cpu-offline", 2)],
+    [("cpu-park", 2), ("cpu-offline", 1)],
+]
+"""Two actions, the first one first, and how many processors each keeps."""
 STAT = "{pid} (work) S 1 1 1 0 -1 4194304 0 0 0 0 0 0 0 0 20 0 1 0 {started} 0 0 0 0 0 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0"
 
 
@@ -45,9 +53,9 @@ def test_only_old_kernels_forget(machine):
 
 def test_bound_threads_are_remembered(machine):
     """By number and start; those that run everywhere only while a processor is off."""
-    assert [change.target for change in affinity.bound(machine)] == ["700:100:", "701:100:"]
+    assert [change.target for change in affinity.bound(machine)] == ["700:100", "701:100"]
     machine.put(f"{CPU}/possible", "0-15")
-    assert [change.target for change in affinity.bound(machine)] == ["700:100:", "701:100:", "702:100:"]
+    assert [change.target for change in affinity.bound(machine)] == ["700:100", "701:100", "702:100"]
 
 
 def test_parking_puts_them_back(machine):
@@ -60,28 +68,73 @@ def test_parking_puts_them_back(machine):
 
     machine.around = forget
     with napping(machine, "cpu-park"):
-        assert affinity.read(machine, "701:100:") == "0-3"
-    assert (affinity.read(machine, "700:100:"), affinity.read(machine, "701:100:")) == ("0", "0-1")
+        assert affinity.read(machine, "701:100") == "0-3"
+    assert (affinity.read(machine, "700:100"), affinity.read(machine, "701:100")) == ("0", "0-1")
 
 
 def test_a_thread_that_has_ended_has_nothing_to_put_back(machine):
     """Nor has another one of its number."""
     put_thread(machine, 700, "0", started=200)
-    for use in (lambda: affinity.read(machine, "700:100:"), lambda: affinity.write(machine, "700:100:", "0")):
+    for use in (lambda: affinity.read(machine, "700:100"), lambda: affinity.write(machine, "700:100", "0")):
         with pytest.raises(OSError, match="has ended") as caught:
             use()
         assert caught.value.errno == errno.ESTALE
 
 
-def test_processors_that_are_off_may_be_beyond_the_kernel(machine, monkeypatch):
+@pytest.mark.parametrize("target", ["701:100", "701:100:3"], ids=["now", "as 0.1.0 named it"])
+def test_processors_that_are_off_may_be_beyond_the_kernel(machine, monkeypatch, target):
     """Then nothing is left to be done."""
+    machine.set_online({0, 1, 2})
     monkeypatch.setattr(machine, "bind", lambda pid, _: put_thread(machine, pid, "0"))
     with pytest.raises(OSError, match="processors that are off"):
-        affinity.write(machine, "701:100:99", "0,99")
+        affinity.write(machine, target, "0,3")
+
+
+@pytest.mark.parametrize("order", BOTH)
+@pytest.mark.parametrize("first", [None, "cpu-park", "cpu-offline"])
+@pytest.mark.parametrize("handed_down", [False, True])
+def test_threads_of_processors_that_are_off_meanwhile(machine, order, first, handed_down):
+    """Whatever comes back first, and with a kernel that binds no thread to a processor that is off: they are bound as before."""
+    host = host_of(machine)
+    put_thread(machine, 703, "0-2")
+    if handed_down:
+        machine.write(f"{CGROUP}/cgroup.subtree_control", "+cpuset")
+
+    def bind(pid, cpus):
+        put_thread(machine, pid, format_cpulist(cpus & machine.cpus("online")))
+
+    def forget(moment, path):
+        enabled = "cpuset" in machine.read(f"{CGROUP}/cgroup.subtree_control")
+        if moment == "after" and enabled and path.endswith(("cpuset.cpus.partition", "/online")):
+            for pid in (700, 701, 703):
+                put_thread(machine, pid, machine.read(f"{CGROUP}/cpuset.cpus.effective").strip())
+
+    machine.bind, machine.around = bind, forget
+    with ledger_of(machine) as ledger:
+        for name, keep in order:
+            module = find(name)
+            ledger.perform(name, "nap", module.plan(host, module.Options(keep=keep)))
+        assert affinity.read(machine, "703:100") != "0-2"
+        waiting = [each.detail for each in ledger.restore(first) if each.outcome == "gone"]
+        if first == "cpu-park":
+            switch = f"{CPU}/cpu2/online"
+            assert {*waiting} <= {f"waits until {switch} is put back; kept in the ledger"}
+        ledger.restore()
+        assert ledger.live() == []
+    assert [affinity.read(machine, f"{pid}:100") for pid in (700, 701, 703)] == ["0", "0-1", "0-2"]
+
+
+def test_hotplug_moves_threads_where_cgroups_have_the_controller(machine):
+    """The kernel binds them anew when a processor goes and when it comes."""
+    assert list(affinity.moved_by_hotplug(machine)) == []
+    machine.write(f"{CGROUP}/cgroup.subtree_control", "+cpuset")
+    assert [change.target for change in affinity.moved_by_hotplug(machine)] == ["700:100", "701:100"]
+    machine.put("/proc/sys/kernel/osrelease", "6.2.0")
+    assert list(affinity.moved_by_hotplug(machine)) == []
 
 
 def test_a_recorded_machine_binds_nobody(machine, monkeypatch):
     """Only this machine's kernel does, or a fake that can."""
     monkeypatch.delattr(machine, "bind")
     with pytest.raises(OSError, match="cannot be bound"):
-        affinity.write(machine, "700:100:", "0")
+        affinity.write(machine, "700:100", "0")

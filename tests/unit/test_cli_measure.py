@@ -16,7 +16,7 @@ from fakekernel import FakeKernel, acpi_server
 from machines import Clock
 from plans import MOUNTS, host_of
 from powernap.actions import find
-from powernap.cli import dropin, glance, main, measure, measure_text, measuring
+from powernap.cli import dropin, glance, main, measure, measure_text, measuring, metered
 from powernap.cli.measuring import Course, LeftError, Measurement, OverError, Progress
 from powernap.config.load import build
 from powernap.config.model import ActionConfig
@@ -257,7 +257,7 @@ def test_somebody_else_who_sets_the_same_ends_the_measurement(bench: Bench) -> N
 class Moody:
     """A meter that fails now and then."""
 
-    source, interval, gap, step = "moody", 1.0, 3.0, 0.0
+    source, interval, gap, step, counts = "moody", 1.0, 3.0, 0.0, False
 
     def __init__(self, bench: Bench, fails: Callable[[int], bool]) -> None:
         self.bench, self.fails, self.reads = bench, fails, 0
@@ -341,14 +341,17 @@ def test_what_this_machine_cannot_do_is_named_with_the_reason(bench: Bench) -> N
 def test_the_meter_that_sees_most_is_taken(bench: Bench) -> None:
     """Or the one that is named; without any, each reason."""
     fakemeters.add_rapl(bench.kernel, "intel-rapl:0", "package-0")
-    assert "acpi" == measure.meter_of(bench.host, None).found.kind
-    assert "rapl" == measure.meter_of(bench.host, "rapl").found.kind
+    assert "acpi" == metered.meter_of(bench.host, EMPTY, None).found.kind
+    assert "rapl" == metered.meter_of(bench.host, EMPTY, "rapl").found.kind
     with pytest.raises(UnavailableError, match="no battery"):
-        measure.meter_of(bench.host, "battery")
+        metered.meter_of(bench.host, EMPTY, "battery")
+    board = build([("x", '[meter.cores]\ntype = "rapl"\n[meter.acpi]\nenabled = false\n[monitor.load]\n')])
+    assert "cores" == metered.meter_of(bench.host, board, None).found.name
+    assert "cores" == metered.meter_of(bench.host, board, "cores").found.name
     bench.kernel.vanish("/sys/class/hwmon/hwmon3")
     bench.kernel.vanish("/sys/class/powercap/intel-rapl:0")
     with pytest.raises(UnavailableError, match="there is no meter .*acpi: .*rapl: "):
-        measure.meter_of(bench.host, None)
+        metered.meter_of(bench.host, EMPTY, None)
     bench.kernel.reappear("/sys/class/hwmon/hwmon3")
     bench.before = bench.kernel.snapshot()
 
@@ -377,7 +380,7 @@ NOTHING = {
     "with_w": None,
     "break_even_s": None,
 }
-METER = Found("acpi", "platform", find(CLOCK).probe(Host(), find(CLOCK).Options()), None)
+METER = Found("acpi", "acpi", "platform", find(CLOCK).probe(Host(), find(CLOCK).Options()), None)
 
 
 def test_the_drop_in_keeps_what_pays_and_drops_what_does_not() -> None:
@@ -541,7 +544,7 @@ def test_windows_are_documented_with_what_was_odd(bench: Bench) -> None:
     measurement = bench.measurement(CLOCK)
     measurement.windows = [Window("", 100.0, 0.1), Window(CLOCK, None, 0.1), Window("", 100.0, 3.0)]
     measurement.failed = {QUIET: "no"}
-    meter = measure.Metered(METER, bench.meter)
+    meter = metered.Metered(METER, bench.meter)
     found = measure.document_of(bench.host, measurement.course, measurement, meter, {"hooks": "none"}, "")
     assert [False, False, True] == [each["disturbed"] for each in found["windows"]]
     assert {"hooks": "none", QUIET: "no"} == {each["action"]: each["reason"] for each in found["skipped"]}

@@ -118,7 +118,70 @@ def test_metered_energy_is_measured_and_stands_beside_the_estimate() -> None:
     document = documented([*NAPS, entry("energy", 290_000.0, stage="park", joules=7200.0, seconds=60)])
     assert (7200.0, 60.0) == (state(document, "park")["used_j"], state(document, "park")["used_s"])
     assert 7200.0 == document["used_j"]
-    assert "used, measured while a meter was read: 2.00 Wh" in report_text.report(document)
+    assert 120.0 == state(document, "park")["draws_w"]
+
+
+RAPL = {"meter": "rapl", "scope": "package", "basis": "measured"}
+
+
+def energy(at: float, joules: float, seconds: float, **facts: Any) -> dict[str, Any]:
+    return entry("energy", at, joules=joules, seconds=seconds, **{**RAPL, **facts})
+
+
+def row(text: str, name: str) -> str:
+    """A state's line of the table."""
+    return next(line for line in text.splitlines() if line.strip().startswith(name))
+
+
+def test_what_was_measured_for_all_of_a_state_is_told_from_what_was_not() -> None:
+    """Ease for all its 600 s: measured. Park for a minute of an hour: its power is known, the sum is an estimate."""
+    night = [
+        entry("started", 0),
+        entry("entered", 1000, stage="ease"),
+        energy(1000, 100_000.0, 1000),
+        entry("entered", 1600, stage="park"),
+        energy(1600, 30_000.0, 597, stage="ease"),
+        entry("left", 5200),
+        energy(5200, 1200.0, 60, stage="park"),
+    ]
+    document = documented(night, now=6200.0)
+    text = report_text.report(document)
+    assert ("measured", "rapl", "package") == tuple(
+        document[f"used_{key}"] for key in ("basis", "meter", "scope")
+    )
+    assert "50.3 W" in row(text, "ease")
+    assert "8.33 Wh (measured)" in row(text, "ease")
+    assert "20.0 W" in row(text, "park")
+    assert "20.00 Wh (estimate)" in row(text, "park")
+    assert "used, measured by the meter rapl (package) in 27min 37s: 36.44 Wh" in text
+    assert 100.0 * 2000 + 30_000 / 597 * 600 + 20 * 3600 == pytest.approx(document["all_j"], abs=0.01)
+    assert "used in all, an estimate by the mean power in each state: 83.93 Wh" in text
+
+
+def test_a_meter_without_a_counter_makes_estimates_only() -> None:
+    """Also where they cover all the time; nothing is called measured."""
+    acpi = {"meter": "acpi", "scope": "platform", "basis": "estimate"}
+    document = documented([entry("started", 0), energy(1000, 142_000.0, 1000, **acpi)], now=1000.0)
+    text = report_text.report(document)
+    assert "(estimate)" in row(text, "awake")
+    assert "the meter acpi (platform) was read now and then, and keeps no count" in text
+    assert "measured by" not in text
+
+
+def test_a_stage_that_would_have_been_draws_what_an_awake_machine_does() -> None:
+    """The daemon only watched: the energy of that time stands with the state that it was really in."""
+    watched = [
+        entry("started", 0),
+        entry("entered", 1000, stage="ease", watching=True),
+        entry("left", 2000, watching=True),
+        energy(2000, 200_000.0, 2000),
+    ]
+    document = documented(watched, now=2000.0)
+    assert (None, 100.0, 100_000.0) == tuple(
+        state(document, "ease")[key] for key in ("used_j", "draws_w", "all_j")
+    )
+    assert 200_000.0 == document["used_j"]
+    assert 200_000.0 == document["all_j"]
 
 
 def test_a_stage_that_is_no_longer_configured_has_its_hours() -> None:

@@ -13,7 +13,7 @@ from powernap.config import kinds
 from powernap.config.chapters import chapters
 from powernap.config.declared import declared
 from powernap.config.explain import UnknownKeyError, as_json, explain
-from powernap.config.model import Acting, Rule, Settings, Stage, Watching
+from powernap.config.model import Acting, Metering, Rule, Settings, Stage, Watching
 from powernap.config.reference import reference
 from powernap.core.options import option
 from unit.config_kinds import ACTIONS, MONITORS
@@ -51,7 +51,9 @@ def test_an_option_is_explained_in_full():
         ("monitor.tcp", ["monitor.tcp.port", "monitor.tcp.direction", "monitor.tcp.peers"]),
         ("monitor.ssh.port", ["monitor.tcp.port"]),
         ("monitor.ssh.hold", ["monitor.hold"]),
-        ("type", ["monitor.type", "action.type"]),
+        ("type", ["monitor.type", "action.type", "meter.type"]),
+        ("meter.plug", ["meter.plug.address"]),
+        ("meter.rapl.enabled", ["meter.enabled"]),
     ],
 )
 def test_a_key_is_found_under_each_of_its_names(key, expected):
@@ -89,7 +91,7 @@ def test_every_option_has_a_row_in_the_reference():
     assert 'It cannot be used: monitor type "crashed" does not load' in page
 
 
-@pytest.mark.parametrize("shared", [Settings, Stage, Watching, Rule, Acting])
+@pytest.mark.parametrize("shared", [Settings, Stage, Watching, Rule, Acting, Metering])
 def test_every_option_of_ours_has_help_and_example(shared):
     """The admin's only source."""
     assert all(entry.help.endswith(".") and entry.example for entry in declared(shared).values())
@@ -97,7 +99,11 @@ def test_every_option_of_ours_has_help_and_example(shared):
 
 def test_no_built_in_type_uses_the_name_of_a_shared_option():
     """Its own would be hidden."""
-    for registry, shared in ((kinds.MONITORS, Watching), (kinds.ACTIONS, Acting)):
+    for registry, shared in (
+        (kinds.MONITORS, Watching),
+        (kinds.ACTIONS, Acting),
+        (kinds.METERS, Metering),
+    ):
         for name in registry.names():
             try:
                 options = registry.module(name).Options

@@ -103,6 +103,18 @@ def test_an_action_needs_no_section_when_its_type_has_no_required_option():
     assert actions["stop-cups"].options == Units(("cups.service",))
 
 
+def test_meters_have_sections_too():
+    """By the name of their type or another; one that is off stays known, since it takes its type away."""
+    text = '[meter.wall]\ntype = "command"\nprogram = "/x/watts"\ninterval = "1min"\n[meter.rapl]\nenabled = false\n'
+    meters = built(MAIN, text).meters
+    assert [(each.name, each.type, each.enabled) for each in meters.values()] == [
+        ("wall", "command", True),
+        ("rapl", "rapl", False),
+    ]
+    assert meters["wall"].options.interval == 60.0
+    assert '[meter.rapl]\ntype = "rapl"\nenabled = false\n' in show.as_toml(show.sections(built(MAIN, text)))
+
+
 def test_a_drop_in_changes_single_values():
     """Sections of the same name merge; stages merge by name; the rest stays."""
     config = built(MAIN, '[monitor.ssh]\nport = 2222\n[[stage]]\nname = "nap"\nafter = "2h"\n')

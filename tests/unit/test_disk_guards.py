@@ -20,6 +20,7 @@ from powernap.host.disk_guards import (
     unknown_guard,
     verdicts,
 )
+from powernap.host.disk_starts import Lately
 
 
 @pytest.fixture
@@ -82,6 +83,21 @@ def test_guards_of_one_disk(kernel, name):
     arrange(kernel)
     assert judged(kernel) == SYSTEM | {"sdb": (name, evidence)}
     assert judged(kernel, despite=[name]) == SYSTEM
+
+
+@pytest.mark.parametrize(
+    ("starts", "days", "why"), [(9, 1.0, ""), (10, 1.0, "24 hours, and 10"), (15, 1.5, "36 hours, and 15")]
+)
+def test_the_budget_of_the_last_day_comes_before_the_average(kernel, starts, days, why):
+    """4200 starts in 300 days are too many on average; what counts is the last day, as soon as it is known."""
+    add_disk_state(kernel, starts=4200, hours=7200)
+    seen = scene(
+        kernel, 10, lambda disk, now: Lately(starts, days) if (disk.name, now) == ("sdb", 4200) else None
+    )
+    found = verdicts(seen, disks.chosen(disks.disks(kernel), ["sdb"]), RESTING)
+    assert [f"over its budget: started {starts} times in the last {why} are allowed" if why else ""] == [
+        each.why for each in found
+    ]
 
 
 def test_usb_and_raid_controllers(kernel):

@@ -1,14 +1,15 @@
-"""core/energy.py: energy is counted through wraps, never across a gap that hides something, and estimates stay apart."""
+"""core/energy.py: energy is counted through wraps, never across a gap that hides something."""
 
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from powernap.core.energy import Count, Energy, Figure, Sample, between, integrate, total, within
+from powernap.core.energy import Count, Energy, Sample, between
 
 SPAN = 262_143.3
 
@@ -17,9 +18,9 @@ def counted(at: float, joules: float, span: float = SPAN, ceiling: float = 200.0
     return Sample(at, counts=(Count(joules % span if span else joules, span, ceiling),))
 
 
-def powers(*watts: float) -> list[Sample]:
-    """One a second."""
-    return [Sample(float(at), each) for at, each in enumerate(watts)]
+def over(samples: list[Sample], gap: float) -> Energy:
+    """Of all samples, each with the one before it."""
+    return sum((between(one, other, gap) for one, other in pairwise(samples)), Energy())
 
 
 def test_power_is_integrated_by_trapezoid() -> None:
@@ -29,7 +30,7 @@ def test_power_is_integrated_by_trapezoid() -> None:
 
 def test_a_gap_in_power_is_missing_not_guessed() -> None:
     """Whatever was drawn meanwhile, nobody saw it."""
-    found = integrate([Sample(0.0, 100.0), Sample(10.0, 100.0), Sample(100.0, 100.0)], gap=60.0)
+    found = over([Sample(0.0, 100.0), Sample(10.0, 100.0), Sample(100.0, 100.0)], gap=60.0)
     assert Energy(1000.0, 10.0, missing=90.0) == found
     assert 100.0 == found.watts
 
@@ -37,7 +38,7 @@ def test_a_gap_in_power_is_missing_not_guessed() -> None:
 def test_nothing_known_is_no_power() -> None:
     """Not zero watts."""
     assert Energy().watts is None
-    assert integrate([], 1.0) == Energy()
+    assert over([], 1.0) == Energy()
 
 
 @pytest.mark.parametrize("later", [0.0, -5.0])
@@ -55,7 +56,7 @@ def test_a_counter_that_goes_round_loses_nothing(steps: list[tuple[float, float]
     for seconds, watts in steps:
         at, shown, used = at + seconds, shown + seconds * watts, used + seconds * watts
         samples.append(counted(at, shown))
-    found = integrate(samples, gap=0.0)
+    found = over(samples, gap=0.0)
     assert math.isclose(used, found.joules, abs_tol=1e-4)
     assert 0.0 == found.missing
 
@@ -85,24 +86,3 @@ def test_counters_add_up_and_one_that_cannot_be_told_spoils_the_sum() -> None:
     assert Energy(missing=1) == between(one, Sample(1, counts=(Count(5), Count(7))), gap=0)
     assert Energy(missing=1) == between(one, Sample(1, counts=(Count(5),)), gap=0)
     assert Energy(missing=1) == between(Sample(0), Sample(1), gap=0)
-
-
-def test_between_two_instants() -> None:
-    """Half of the first second, all of the second, a quarter of the third."""
-    found = within(powers(100, 100, 100, 100), 0.5, 2.25, gap=5)
-    assert (175.0, 1.75, 0.0) == (found.joules, found.seconds, found.missing)
-
-
-def test_what_lies_outside_the_samples_is_missing() -> None:
-    """Before the first and after the last; and a refused gap stays missing in parts."""
-    found = within(powers(100, 100), -1.0, 3.0, gap=5)
-    assert (100.0, 1.0, 3.0) == (found.joules, found.seconds, found.missing)
-    assert 10.0 == within([Sample(0, 1.0), Sample(100, 1.0)], 50, 60, gap=5).missing
-    assert Energy(missing=1.0) == within(powers(100, 100, 100), 7.0, 8.0, gap=5)
-
-
-def test_measured_and_estimated_are_never_added_together() -> None:
-    """Each kind has its sum, and bands add up."""
-    sums = total([Figure(10, 1, measured=True), Figure(5, 2, measured=False), Figure(7, 2, measured=True)])
-    assert {"measured": Figure(17, 3, measured=True), "estimate": Figure(5, 2, measured=False)} == sums
-    assert {} == total([])

@@ -186,7 +186,7 @@ def test_what_is_left_out_is_named(bench):
         assert await applying(hands, ("hooks", "cpu-park")) == ()
         found = {each["action"]: each["reason"] for each in hands.skipped()}
         assert "hooks.d does not exist" in found["hooks"]
-        assert found["cpu-park"].startswith("/proc/irq/31/smp_affinity: ")
+        assert found["cpu-park"].startswith("/proc/irq/31 (nvme0q2; PCI-MSI 524290) smp_affinity: ")
         assert found["cpu-park"].endswith("; the rest is applied")
         hands.configure({}, 1.0)
         assert hands.skipped() == []

@@ -47,6 +47,23 @@ def test_without_a_path_it_is_kept_in_memory() -> None:
     assert not history.unwritten
 
 
+def test_a_note_is_for_the_file_only(tmp_path: Path) -> None:
+    """What the machine used: `powernap report` reads it there, and it takes no decision's place in memory, also after a restart."""
+    path = tmp_path / "history.jsonl"
+    first = History(str(path), keep=1)
+    first.add(entry(1))
+    first.note({"event": "energy", "at": 2})
+    assert [entry(1)] == list(first.entries)
+    first = History(str(path), keep=10)
+    first.add(entry(1))
+    first.note({"event": "energy", "at": 2})
+    first.flush()
+
+    assert [1, 2] == on_disk(path)
+    assert [entry(1)] == list(History(str(path)).entries)
+    History().note(entry(1))
+
+
 def test_a_torn_line_costs_itself_only(tmp_path: Path) -> None:
     """The machine lost power while a line was written: the lines before it and after it are read."""
     path = tmp_path / "history.jsonl"

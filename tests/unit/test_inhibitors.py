@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from powernap.sleep.inhibitors import MOST, Inhibitor, blocking, blocks, lock_of, parse, sentence
+from powernap.host.dbus_message import SIGNAL, Message
+from powernap.sleep.inhibitors import MOST, Inhibitor, blocking, blocks, changed, lock_of, parse, sentence
 
 STATES = ("suspend", "hibernate", "suspend-then-hibernate", "hybrid-sleep", "power-off")
 NAMES = {0: "root", 1000: "alice"}
@@ -76,3 +77,29 @@ def test_what_others_write_is_short_and_printable(who: str, why: str) -> None:
     assert said.isprintable()
     assert len(said) < 2 * MOST + 100
     assert one("idle", who=who).who
+
+
+@pytest.mark.parametrize(
+    ("values", "gone", "telling"),
+    [
+        ({"BlockInhibited": "sleep"}, (), True),
+        ({"IdleHint": True, "BlockInhibited": ""}, (), True),
+        ({}, ("BlockInhibited",), True),
+        ({"BlockWeakInhibited": ""}, (), True),
+        ({"DelayInhibited": "sleep"}, (), False),
+        ({"IdleHint": True}, ("IdleSinceHint",), False),
+        ({}, (), False),
+    ],
+)
+def test_a_change_of_what_is_blocked_is_told_from_the_others(values, gone, telling) -> None:
+    """Our own delay lock changes a property, too."""
+    body = ("org.freedesktop.login1.Manager", values, gone)
+    assert changed(Message(SIGNAL, 1, member="PropertiesChanged", signature="sa{sv}as", body=body)) is telling
+
+
+def test_what_only_looks_like_a_change_is_none() -> None:
+    """Another signal, or another shape."""
+    assert not changed(Message(SIGNAL, 1, member="PrepareForSleep", signature="b", body=(True,)))
+    assert not changed(
+        Message(SIGNAL, 1, member="PropertiesChanged", signature="s", body=("BlockInhibited",))
+    )

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from powernap.host.dbus import Bus
-from powernap.host.dbus_message import REPLY, Message
+from powernap.host.dbus_message import REPLY, SIGNAL, Message
 from powernap.host.host import Host
 from powernap.sleep.failure import SleepError
 from powernap.sleep.login_manager import LoginManager
@@ -20,10 +20,28 @@ def test_without_a_loop_nobody_is_asked() -> None:
     async def test() -> None:
         manager = LoginManager(Host(), lambda _: None, lambda _what, _slept: None, lambda _: None)
         with pytest.raises(SleepError, match="in the daemon only"):
-            await manager.offered()
+            await manager.offers("suspend")
         manager.close()
 
     asyncio.run(test())
+
+
+def test_only_logind_tells_of_its_locks() -> None:
+    """Anybody on the machine may send a signal of that name."""
+    news: list[str] = []
+    manager = LoginManager(Host(), lambda _: None, lambda _what, _slept: None, lambda _: None)
+    manager.owner, manager.changed = ":1.3", lambda: news.append("changed")
+    for sender in (":1.99", ":1.3"):
+        signal = Message(
+            SIGNAL,
+            1,
+            member="PropertiesChanged",
+            sender=sender,
+            signature="sa{sv}as",
+            body=("org.freedesktop.login1.Manager", {"BlockInhibited": ""}, ()),
+        )
+        manager._signal(signal)
+    assert news == ["changed"]
 
 
 class Overtaken:

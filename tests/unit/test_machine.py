@@ -338,6 +338,77 @@ def test_a_refusal_ends_when_the_stages_are_left():
     )
 
 
+def test_who_comes_to_an_awake_machine_ends_a_refusal_too():
+    """The admin who proved a way to wake it was there, and the machine slept meanwhile: it does not wait for ten minutes more."""
+    refused = play(ladder(SLEEPY)).refusing("not proven").quiet(until=700).leased()
+    assert refused.state.refusal == ""
+    refused.lease_ends().refusing("").forget().quiet(until=701).does(
+        "700 look", "700 apply sleepy: disk", "700 sleep suspend"
+    )
+
+
+def test_a_lock_that_is_given_back_ends_the_wait():
+    """The sleep comes at once, after a look that finds nobody; without it the next attempt would be at 160 s."""
+    refused = play(ladder(EASE, SLEEPY2)).refusing("backup blocks sleep").quiet(until=110).refusing("")
+    refused.forget().unblocked().quiet(until=110).does(
+        "110 look", "110 apply sleepy: disk", "110 sleep suspend"
+    )
+
+
+def test_a_lock_that_is_given_back_hurries_no_stage():
+    """Neither before its time, nor while the machine is to stay up after a sleep."""
+    refused = play(ladder(SLEEPY, min_awake=200.0)).refusing("backup blocks sleep").quiet(until=61)
+    refused.resumes(by="a key").refusing("").forget().unblocked().quiet(until=260).expects()
+    refused.quiet(until=330).does("261 look", "261 apply sleepy: disk", "261 sleep suspend")
+
+
+def test_a_lock_that_is_given_back_during_the_look_that_it_refuses_is_not_missed():
+    """The look begins anew, and the answer of the first means nothing."""
+    looking = play(ladder(SLEEPY)).quiet(until=59).at(60).due().asleep().forget()
+    first = looking.look
+    looking.unblocked().expects("look").looked(first, "backup blocks sleep").expects().is_in(Phase.CHECKING)
+    looking.looked().expects("apply sleepy: disk")
+
+
+def test_a_lock_that_nobody_waits_for_changes_nothing():
+    """Awake, napping, or after a failure, which waits as long as ever."""
+    play(ladder(EASE)).quiet(until=10).forget().unblocked().expects().waits_until(60)
+    failed = play(ladder(SLEEPY)).quiet(until=60).sleep_fails().restored().asleep().forget()
+    failed.unblocked().expects().waits_until(120)
+
+
+def test_a_refusal_is_forgotten_when_the_sleep_fails_for_another_reason():
+    """`why` does not name the lock of yesterday."""
+    failed = play(ladder(SLEEPY)).refusing("blocked").quiet(until=70).refusing("").quiet(until=120)
+    assert failed.sleep_fails().state.refusal == ""
+
+
+def test_who_came_while_it_fell_asleep_is_no_fault():
+    """It is told and waited for, but however often it happens the machine goes on trying."""
+    tired = play(ladder(SLEEPY, action_budget=1)).quiet(until=60).forget().sleep_fails(wanted=True)
+    tired.expects("restore", "tell sleep-failed sleepy").restored().asleep().forget().quiet(until=120)
+    tired.does("120 look", "120 apply sleepy: disk", "120 sleep suspend")
+
+
+def test_what_an_admin_asked_for_is_told_to_whoever_refuses_it():
+    """Locks against sleeping by itself do not count then; they do for what the ladder does."""
+    asked = play(ladder(EASE, SLEEPY2)).quiet(until=10).nap("sleepy").forget().quiet(until=10)
+    asked.does(
+        "10 look",
+        "10 apply ease: clock park",
+        "10 look by hand",
+        "10 apply sleepy: disk",
+        "10 sleep suspend by hand",
+    )
+    play(ladder(EASE, SLEEPY2)).quiet(until=10).nap("ease").forget().quiet(until=100).does(
+        "10 look",
+        "10 apply ease: clock park",
+        "100 look",
+        "100 apply sleepy: disk",
+        "100 sleep suspend",
+    )
+
+
 def test_a_refusal_before_the_stage_is_due_is_none():
     """The look had another reason: the end of a hold that nothing tells."""
     early = play(ladder(SLEEPY)).hears("ssh", last="now").looked(refusal="blocked")
@@ -533,7 +604,7 @@ def test_an_admin_who_asks_for_a_deep_stage_gets_all_before_it_and_users_are_war
     asked = play(ladder(EASE, DEEP, SUSPEND)).quiet(until=10).forget().nap("suspend").quiet(until=100)
     asked.does(
         "10 look", "10 apply ease: clock park", "10 look", "10 apply deep: disk",
-        "10 look", "10 warn suspend at 40", "40 look", "40 apply suspend:", "40 sleep suspend",
+        "10 look by hand", "10 warn suspend at 40", "40 look by hand", "40 apply suspend:", "40 sleep suspend by hand",
     )  # fmt: skip
 
 

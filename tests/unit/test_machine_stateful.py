@@ -165,6 +165,7 @@ class Conversation(RuleBasedStateMachine):
         self.warned: ask.Warn | None = None
         self.failures: Counter[str] = Counter()
         self.no_sleep_before, self.no_sleeps = -1e9, 0
+        self.refused_at: float | None = None
         self.sleeps: list[float] = []
         self.halted = False
         self.timer: float | None = None
@@ -189,6 +190,9 @@ class Conversation(RuleBasedStateMachine):
             "the same event gave something else"
         )
         self.state = state
+        busy, idle = self.oracle.used(self.now)
+        if self.refused_at is not None and (busy or idle > self.refused_at):
+            self.sleep_at_once()
         self.count_instant(len(commands))
         self.judge(commands, event)
         self.broken = False
@@ -339,6 +343,7 @@ class Conversation(RuleBasedStateMachine):
         assert self.allowed(self.depth)
         assert not self.halted
         assert self.failures[command.state] < self.oracle.settings.action_budget
+        assert command.by_hand is bool(self.asked and self.asked[1] >= self.depth)
         self.sleeping = self.outside_sleep = command
         self.serials.append(command.serial)
 
@@ -551,6 +556,7 @@ class Conversation(RuleBasedStateMachine):
         if busy or self.look_began[look.serial] < self.due(target) - stage.warn:
             return
         self.sleep_later()
+        self.refused_at = self.look_began[look.serial]
         if self.asked and self.asked[1] >= target:
             self.asked = (self.asked[0], self.depth) if self.depth >= 0 else None
 
@@ -560,6 +566,16 @@ class Conversation(RuleBasedStateMachine):
 
     def sleep_at_once(self):
         self.no_sleep_before, self.no_sleeps = -1e9, 0
+        self.refused_at = None
+
+    @rule()
+    def what_refused_is_gone(self):
+        """Then nothing is waited for any more but what every stage waits for; it may also never have been there."""
+        if self.refused_at is not None:
+            self.sleep_at_once()
+        depth, warned = self.depth, self.warned
+        self.feed(ev.Unblocked(self.now))
+        assert (self.depth, self.warned) == (depth, warned), "that something is gone took something back"
 
     def answer_look(self, kinds, refusal=""):
         look = self.look
@@ -592,18 +608,18 @@ class Conversation(RuleBasedStateMachine):
         self.feed(ev.Restored(self.now, command.serial, failed))
 
     @precondition(lambda self: self.outside_sleep)
-    @rule()
-    def sleep_fails(self):
-        """Also long after it was cancelled."""
+    @rule(wanted=st.booleans())
+    def sleep_fails(self, wanted):
+        """Also long after it was cancelled; or because somebody came, which is no fault."""
         command, self.outside_sleep = self.outside_sleep, None
         assert command
         tried = self.sleeping is not None
         if tried:
-            self.failures[command.state] += 1
+            self.failures[command.state] += not wanted
             self.sleep_later()
-            self.sleeping = None
+            self.sleeping = self.refused_at = None
         until, tries = self.no_sleep_before, self.no_sleeps
-        self.feed(ev.SleepFailed(self.now, command.serial, "busy"))
+        self.feed(ev.SleepFailed(self.now, command.serial, "busy", wanted))
         if tried:
             assert self.restoring, "what was put back for the sleep is not applied again"
             self.no_sleep_before, self.no_sleeps = until, tries

@@ -9,13 +9,16 @@ from typing import Any
 import pytest
 
 import fakemeters
-from fakekernel import FakeKernel, acpi_server, plain_vm
+import fakeplatform
+from fakekernel import FakeKernel, acpi_server, laptop_like, plain_vm
 from machines import Clock
 from powernap import meters
-from powernap.core.energy import Energy, Sample, between, integrate
+from powernap.cli import metered
+from powernap.config.model import Config, MeterConfig
+from powernap.core.energy import Energy, Sample, between
 from powernap.host.availability import UnavailableError
 from powernap.host.host import Host
-from powernap.meters import acpi, battery, hwmon, psu, rapl
+from powernap.meters import acpi, battery, hwmon, nvml, psu, rapl
 
 
 @pytest.fixture
@@ -56,7 +59,7 @@ def test_every_meter_says_what_it_is_and_how_much_it_sees(kind: str) -> None:
     assert module.SCOPE in meters.SCOPES
 
 
-@pytest.mark.parametrize("kind", ["acpi", "battery", "hwmon", "ipmi-dcmi", "psu", "rapl"])
+@pytest.mark.parametrize("kind", ["acpi", "battery", "hwmon", "ipmi-dcmi", "nvml", "psu", "rapl"])
 def test_a_machine_without_it_gets_a_reason(kind: str, host: Host) -> None:
     """From probe as a value, from open as an exception with the same words."""
     module = meters.find(kind)
@@ -73,7 +76,7 @@ def test_a_machine_without_it_gets_a_reason(kind: str, host: Host) -> None:
 )
 def test_a_recorded_machine_asks_nobody(kind: str, address: str, host: Host) -> None:
     """No connection, no program: a snapshot is looked at on another machine."""
-    assert not meters.at(host, f"{kind}:{address}").answer
+    assert not metered.named(host, Config(), f"{kind}:{address}").answer
 
 
 def test_the_widest_scope_comes_first_and_what_cannot_be_used_last(kernel: FakeKernel, host: Host) -> None:
@@ -86,38 +89,31 @@ def test_the_widest_scope_comes_first_and_what_cannot_be_used_last(kernel: FakeK
     assert {"plug", "redfish", "command"}.isdisjoint(each.kind for each in ranked)
 
 
+def test_a_configured_meter_takes_its_place_and_the_place_of_its_kind(kernel: FakeKernel, host: Host) -> None:
+    """By its scope among the others; before another of the same scope; one that is off takes its kind away."""
+    fakemeters.add_rapl(kernel, "intel-rapl:0", "package-0")
+    fakemeters.add_acpi_meter(kernel)
+    fakemeters.add_sensor(kernel, "hwmon5", "ina226", "power1_input", 12_000_000)
+    board = MeterConfig("board", "acpi", acpi.Options(chip="hwmon3"))
+    off = MeterConfig("cores", "rapl", rapl.Options(), enabled=False)
+    rail = MeterConfig("rail", "hwmon", hwmon.Options())
+    ranked = meters.ranked(host, [rail, board, off])
+    assert [("board", "acpi", True), ("rail", "hwmon", True)] == [
+        (each.name, each.kind, each.asked) for each in ranked if each.answer
+    ]
+    assert "rapl" not in {each.kind for each in ranked}
+    assert meters.ranked(host, [board])[1].name == "rapl"
+    fakemeters.add_battery(kernel, "BAT0", "Discharging", power_now=12_000_000)
+    found = meters.ranked(host, [MeterConfig("its-own", "acpi", acpi.Options())])
+    assert ["its-own", "battery"] == [each.name for each in found][:2]
+
+
 def test_a_probe_that_breaks_is_an_answer(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     """The others are still looked at."""
     monkeypatch.setattr(rapl, "probe", lambda *_: 1 / 0)
     assert "ZeroDivisionError" in next(
         each.answer.detail for each in meters.ranked(host) if each.kind == "rapl"
     )
-
-
-def test_a_meter_is_named_with_its_address_and_options(host: Host) -> None:
-    """The first option after the colon, the others by name."""
-    kind, options = meters.parse("redfish:https://bmc7,netrc=/root/netrc,chassis=/redfish/v1/Chassis/1")
-    assert ("redfish", "https://bmc7", "/root/netrc") == (kind, options.address, options.netrc)
-    assert "hwmon3" == meters.parse("acpi:hwmon3")[1].chip
-    assert "rapl" == meters.at(host, "rapl").kind
-
-
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        ("wattmeter", "the meters are acpi, "),
-        ("plug", 'write "plug:ADDRESS"'),
-        ("plug:a b", "is not a host"),
-        ("redfish:bmc7", "write https://"),
-        ("command:/x,interval=often", "is not a number of seconds"),
-        ("rapl:0", 'write "rapl"'),
-        ("acpi,speed=3", "its options are chip"),
-    ],
-)
-def test_a_wrong_name_says_what_to_write(text: str, says: str) -> None:
-    """For a person at a command line."""
-    with pytest.raises(meters.AddressError, match=says.replace("(", r"\(")):
-        meters.parse(text)
 
 
 # ---------------------------------------------------------------- ACPI
@@ -205,12 +201,13 @@ def test_the_platform_is_preferred_where_it_counts(kernel: FakeKernel) -> None:
 def test_a_counter_is_followed_through_its_end(kernel: FakeKernel, host: Host, clock: Clock) -> None:
     """Near its end at first; 100 W for a minute, in reads of ten seconds."""
     place = fakemeters.add_rapl(kernel, "intel-rapl:0", "package-0", joules=262_000.0)
-    meter, samples = opened("rapl", host), []
-    for _ in range(7):
-        samples.append(meter.read())
+    meter, found = opened("rapl", host), Energy()
+    last = meter.read()
+    for _ in range(6):
         clock.now += 10
         fakemeters.spend(kernel, place, 1000.0)
-    found = integrate(samples, meter.gap)
+        last, before = meter.read(), last
+        found += between(before, last, meter.gap)
     assert 6000.0 == pytest.approx(found.joules)
     assert (60.0, 0.0) == (found.seconds, found.missing)
 
@@ -337,3 +334,34 @@ def test_a_sample_is_either_power_or_counters(kernel: FakeKernel, host: Host) ->
     samples: list[Sample] = [opened(kind, host).read() for kind in ("rapl", "acpi")]
     assert [True, False] == [each.watts is None for each in samples]
     assert [1, 0] == [len(each.counts) for each in samples]
+
+
+# ---------------------------------------------------------------- NVML (what it reads: integration/test_nvml_library.py)
+
+
+def test_cards_of_nvidia_are_found_without_asking_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One by its address; without the library or on a recorded machine a reason, and nobody is woken."""
+    kernel = laptop_like(tmp_path / "machine")
+    address = fakeplatform.add_nvidia(kernel)
+    host = Host(files=kernel, live=False)
+    assert f"NVIDIA A40 ({address})" == nvml.probe(host, nvml.Options()).detail
+    assert "no NVIDIA card at 0000:09:00.0" in nvml.probe(host, nvml.Options(card="0000:09:00.0")).detail
+    assert kernel.nvml.users == 0
+    del kernel.nvml
+    assert "a recorded machine's cards cannot be asked" == nvml.probe(host, nvml.Options()).detail
+    monkeypatch.setattr("powernap.host.nvml.MODULE", "there_is_no_such_module")
+    answer = nvml.probe(Host(files=kernel), nvml.Options())
+    assert ("nvidia-ml-py is not installed", nvml.INSTALL) == (answer.detail, answer.remedy)
+
+
+def test_a_card_that_sleeps_is_not_measured_by_itself(tmp_path: Path) -> None:
+    """To ask it would wake it."""
+    kernel = laptop_like(tmp_path / "machine")
+    fakeplatform.add_nvidia(kernel, status="suspended")
+    host = Host(files=kernel, live=False)
+    assert "would wake" in nvml.probe(host, nvml.Options()).detail
+    with pytest.raises(UnavailableError):
+        nvml.open(host, nvml.Options())
+    assert kernel.nvml.woken == 0

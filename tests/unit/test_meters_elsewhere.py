@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 
 from fakekernel import plain_vm
 from powernap import meters
+from powernap.cli import metered
+from powernap.config.model import Config
 from powernap.host import ipmi
 from powernap.host.availability import UnavailableError
 from powernap.host.host import Host
@@ -69,7 +71,7 @@ def appliance() -> Iterator[Appliance]:
 
 
 def opened(text: str) -> meters.Meter:
-    found = meters.at(HERE, text)
+    found = metered.named(HERE, Config(), text)
     assert found.answer, found
     return meters.find(found.kind).open(HERE, found.options)
 
@@ -92,7 +94,7 @@ def program(path: Path, body: str) -> str:
 
 def test_a_programs_first_number_is_the_watts(tmp_path: Path) -> None:
     """With whatever it says around it; its arguments are words."""
-    meter = opened(f"command:{program(tmp_path / 'pdu', 'echo outlet: $1.5 W of 900')} 142,interval=10")
+    meter = opened(f"command:{program(tmp_path / 'pdu', 'echo outlet: $1.5 W of 900')} 142,interval=10s")
     assert 142.5 == meter.read().watts
     assert 10.0 == meter.interval
     meter.close()

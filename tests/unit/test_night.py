@@ -12,6 +12,7 @@ from fakekernel import FakeKernel, acpi_server
 from keeper import run
 from powernap.core.events import Failure
 from powernap.daemon.night import Night
+from powernap.host.availability import Availability
 from powernap.host.host import Host
 from powernap.sleep.failure import SleepError
 from powernap.sleep.options import SleepOptions
@@ -36,6 +37,7 @@ class Bed:
             lambda event: self.did.append(type(event).__name__),
             lambda what, stage="", detail="": self.said.append((what, detail)),
             os.path.join(path, "wake-proof.json"),
+            lambda: self.did.append("recount"),
         )
 
     def written(self, moment: str, path: str) -> None:
@@ -50,6 +52,7 @@ class Bed:
 
     def sleeps(self, state: str = "suspend") -> None:
         """From putting back to waking."""
+        self.night.ready()
         run(self.night.enter(state, self.put_back))
 
     def refusal(self, state: str = "suspend") -> str:
@@ -99,7 +102,7 @@ def test_an_answer_that_cannot_be_had_is_a_refusal(tmp_path):
     assert bed.refusal() == ""  # an override needs no record
     bed.night.options = SleepOptions()
     assert "cannot be read" in bed.refusal()
-    bed.night._offered = None  # type: ignore[assignment,method-assign]
+    bed.night._offers = None  # type: ignore[assignment,method-assign]
     assert "could not be found out" in bed.refusal()
 
 
@@ -124,12 +127,98 @@ def test_the_alarm_wakes_it_at_the_latest(tmp_path):
 
 
 def test_a_machine_that_is_not_as_it_was_does_not_sleep(tmp_path):
-    """What could not be put back is named."""
+    """What could not be put back, twice, is named."""
     bed = Bed(tmp_path, **SURE)
     bed.failed = (Failure("cpu-clock", "EIO"),)
     with pytest.raises(SleepError, match="cpu-clock: EIO"):
         bed.sleeps()
+    assert bed.did == ["put back", "put back"]
+
+
+def test_what_cannot_be_put_back_at_once_is_tried_again_before_the_sleep_is_given_up(tmp_path):
+    """Most of what refuses is only busy."""
+    bed = Bed(tmp_path, **SURE)
+    fakesleep.wake_after(bed.kernel, 60.0, "serio0")
+    answers = [(Failure("cpu-clock", "EBUSY"),), ()]
+
+    async def put_back() -> tuple[Failure, ...]:
+        bed.did.append("put back")
+        return answers.pop(0)
+
+    bed.put_back = put_back  # type: ignore[method-assign]
+    bed.sleeps()
+    assert bed.did == ["put back", "put back", "wakeup_count", "state"]
+
+
+def test_who_comes_meanwhile_is_not_kept_waiting_by_it(tmp_path):
+    """The sleep is given up at once, and that is no fault."""
+    bed = Bed(tmp_path, **SURE)
+
+    async def put_back() -> tuple[Failure, ...]:
+        bed.did.append("put back")
+        bed.night.cancel()
+        return (Failure("cpu-clock", "EBUSY"),)
+
+    bed.put_back = put_back  # type: ignore[method-assign]
+    with pytest.raises(SleepError, match="somebody came") as caught:
+        bed.sleeps()
     assert bed.did == ["put back"]
+    assert caught.value.wanted
+
+
+def test_who_comes_before_the_sleep_has_begun_is_not_lost(tmp_path):
+    """Told after it was announced, and before its task runs."""
+    bed = Bed(tmp_path, **SURE)
+    bed.night.ready()
+    bed.night.cancel()
+    with pytest.raises(SleepError, match="somebody came"):
+        run(bed.night.enter("suspend", bed.put_back))
+    assert "state" not in bed.did
+
+
+def test_who_came_before_the_last_sleep_does_not_hold_back_this_one(tmp_path):
+    """Each sleep begins uncancelled."""
+    bed = Bed(tmp_path, **SURE, alarm=3600.0)
+    bed.night.cancel()
+    bed.sleeps()
+    assert bed.clock.asleep() > 0
+
+
+def test_a_sleep_that_is_not_over_refuses_the_next_one_until_it_is(tmp_path):
+    """Hooks of systemd-sleep(8) may run long after the machine is back."""
+    bed = Bed(tmp_path, **SURE)
+    fakesleep.wake_after(bed.kernel, 60.0, "serio0")
+    said: list[str] = []
+
+    async def put_back() -> tuple[Failure, ...]:
+        said.append(await bed.night.refusal("suspend"))
+        return ()
+
+    bed.put_back = put_back  # type: ignore[method-assign]
+    bed.sleeps()
+    assert "the sleep before is not over" in said[0]
+    assert bed.did == ["wakeup_count", "state", "Unblocked"]
+    assert bed.refusal() == ""
+
+
+def test_what_is_offered_is_asked_once_for_each_sleep(tmp_path):
+    """The answer of the last look counts for the sleep after it, and for no other."""
+    bed = Bed(tmp_path, **SURE, alarm=3600.0)
+    asked, offered = list[str](), bed.night._offers
+
+    async def counted(state: str) -> Availability:
+        asked.append(state)
+        return await offered(state)
+
+    bed.night._offers = counted  # type: ignore[method-assign]
+    bed.refusal()
+    bed.sleeps()
+    assert asked == ["suspend"]
+    bed.sleeps()
+    assert asked == ["suspend", "suspend"]
+    bed.refusal("hibernate")
+    bed.sleeps()
+    assert asked[2:] == ["hibernate", "suspend"]
 
 
 def test_who_comes_before_it_sleeps_keeps_it_awake(tmp_path):
@@ -202,6 +291,10 @@ def test_a_sleep_that_others_ask_for_has_the_safety_alarm(tmp_path):
     assert bed.kernel.read(ALARM).strip() != ""
     bed.night._over("sleep", 0.0)
     assert bed.kernel.read(ALARM).strip() == ""
+    assert bed.did[-2:] == [
+        "recount",
+        "LeaseEnded",
+    ]  # the machine is to stay up after it, however short it was
 
 
 def test_a_shutdown_needs_no_alarm(tmp_path):

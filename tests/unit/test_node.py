@@ -435,6 +435,56 @@ def test_a_sleep_that_fails_puts_everything_back_and_is_told(error: Exception) -
 
 
 @kept(conf=config("work", stages=SLEEPY))
+async def test_who_comes_in_the_same_instant_as_the_sleep_is_not_lost(keeper: Keeper) -> None:
+    """It is announced at once, and what is cancelled before its task begins stays cancelled."""
+    begun: list[bool] = []
+    entering = keeper.night.enter
+
+    async def enter(*arguments: Any, **named: Any) -> None:
+        begun.append(keeper.night.cancelled)
+        await entering(*arguments, **named)
+
+    keeper.night.enter = enter  # type: ignore[method-assign]
+    feed = keeper.node.feed
+
+    def with_a_key(event: Any) -> None:
+        if isinstance(event, Applied) and keeper.node.state.target == 1:
+            keeper.node.queue.append(event)
+            event = Heard(event.at, Reading("work", event.at, active=True))
+        feed(event)
+
+    keeper.node.feed = with_a_key  # type: ignore[method-assign]
+    await until(lambda: begun)
+    assert begun == [True]
+
+
+@kept(conf=config("work", stages=SLEEPY))
+async def test_a_sleep_that_somebody_prevented_is_no_fault(keeper: Keeper) -> None:
+    """However often somebody comes at that moment, it is not what the budget for failures is for."""
+
+    async def failing() -> None:
+        raise SleepError("somebody came", wanted=True)
+
+    keeper.night.sleeping = failing
+    await until(lambda: keeper.said("left"))
+    assert not keeper.night.cancelled
+    assert "somebody came" in keeper.said("sleep-failed")[0]["detail"]
+    assert keeper.node.state.failures == {}
+
+
+@kept(conf=config("work", stages=SLEEPY))
+async def test_what_an_admin_asked_for_is_asked_as_such(keeper: Keeper) -> None:
+    """Whether the machine may, and then to sleep; the ladder's own attempt before was not."""
+    keeper.night.why_not = "film blocks automatic sleep"
+    await until(lambda: keeper.said("sleep-refused"))
+    keeper.night.why_not = ""
+    keeper.node.feed(NapAsked(keeper.host.clock.boottime(), "alice", "bed"))
+    await until(lambda: "suspend by hand" in keeper.night.did)
+    questions = [did for did in keeper.night.did if did.startswith("may it")]
+    assert questions == ["may it suspend?", "may it suspend by hand?"]
+
+
+@kept(conf=config("work", stages=SLEEPY))
 async def test_who_comes_while_it_falls_asleep_is_told_to_whatever_puts_it_to_sleep(keeper: Keeper) -> None:
     """There may still be time; and everything is put back at once."""
     asleep = asyncio.Event()

@@ -6,11 +6,11 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from powernap.core.energy import Energy
-from powernap.core.past import ABSENT, ASLEEP, AWAKE, HEARD, Past, Spell, read
+from powernap.core.past import ABSENT, ASLEEP, AWAKE, HEARD, Past, Source, Spell, read
 
 AFTER = {"ease": 300.0, "park": 900.0}
 
@@ -159,6 +159,34 @@ def test_metered_energy_goes_to_its_stage() -> None:
     assert {"ease": Energy(110.0, 20.0), AWAKE: Energy(5.0, 1.0)} == found.used
 
 
+def test_another_meters_energy_is_not_added() -> None:
+    """Processors alone, then the whole machine: what counts is the latter, with its name and what it rests on."""
+    rapl = {"meter": "rapl", "scope": "package", "basis": "measured"}
+    acpi = {"meter": "acpi", "scope": "platform", "basis": "estimate"}
+    found, _, _ = past(
+        entry("energy", 1, stage="ease", joules=50, seconds=10, **rapl),
+        entry("energy", 2, joules=90, seconds=10, **acpi),
+        entry("energy", 3, joules=10, seconds=10, **acpi),
+    )
+    assert ({AWAKE: Energy(100.0, 20.0)}, Source(**acpi)) == (found.used, found.source)
+
+
+def test_a_gap_began_when_the_entry_says() -> None:
+    """Its stage may have had another time by then, chosen by the daemon; and a nap that somebody asked for came sooner."""
+    told = (
+        entry("entered", 1000, stage="ease", idle_s=123.5),
+        entry("left", 1100),
+        entry("asked", 2000, stage="ease"),
+        entry("entered", 2001, stage="ease", idle_s=11),
+        entry("entered", 2601, stage="park", idle_s=611),
+        entry("activity", 2700),
+        entry("left", 2701),
+        entry("entered", 5000, stage="ease", idle_s="long"),
+        entry("left", 5001),
+    )
+    assert [223.5, 710.0, 301.0] == past(*told)[2]
+
+
 @pytest.mark.parametrize("time", [None, "noon", True])
 def test_an_entry_without_an_instant_is_passed_over(time: object) -> None:
     """A torn or foreign line."""
@@ -166,6 +194,7 @@ def test_an_entry_without_an_instant_is_passed_over(time: object) -> None:
     assert (None, []) == (found.first, spells)
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.builds(
@@ -175,6 +204,7 @@ def test_an_entry_without_an_instant_is_passed_over(time: object) -> None:
             stage=st.sampled_from(["ease", "park"]),
             watching=st.booleans(),
             detail=st.sampled_from(["", "12s", "1e9s"]),
+            idle_s=st.sampled_from([None, 0, 7.5, 1e9]),
         )
     )
 )

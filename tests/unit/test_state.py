@@ -23,6 +23,14 @@ def test_the_depth_is_what_has_begun_to_be_applied(phase):
     assert state.depth == (1 if phase in (Phase.ENTERING, Phase.SLEEPING) else 0)
 
 
+@pytest.mark.parametrize(
+    ("asked", "by_hand"), [(None, False), ((9.0, 0), False), ((9.0, 1), True), ((9.0, 2), True)]
+)
+def test_a_target_on_the_way_to_what_an_admin_asked_for_is_entered_by_hand(asked, by_hand):
+    """What lies deeper is the ladder's own doing."""
+    assert dataclasses.replace(BARE, target=1, asked=asked).by_hand is by_hand
+
+
 @pytest.mark.parametrize("phase", Phase)
 def test_at_rest_only_news_or_the_timer_change_anything(phase):
     """Elsewhere an answer is awaited, or nothing at all is done."""

@@ -31,6 +31,15 @@ def test_one_entry_reaches_all() -> None:
     assert words.lines == ["coming back: ssh: alice types"]
 
 
+def test_a_stage_that_is_entered_says_how_long_it_was_idle() -> None:
+    """To the millisecond; other entries have no such fact."""
+    speaking, _, seen = voice()
+    speaking.say("entered", "ease", idle=300.00049)
+    speaking.say("left", "ease")
+
+    assert (300.0, True) == (seen[0]["idle_s"], "idle_s" not in seen[1])
+
+
 def test_only_changes_of_a_reading_are_shown() -> None:
     """The same again is no news; empty facts are left out."""
     speaking, _, seen = voice()

@@ -5,13 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import fakesleep
 from fakekernel import FakeKernel
 from powernap.sleep import wake_sources
-from powernap.sleep.wake_sources import AcpiDevice, Snapshot, Source
+from powernap.sleep.wake_sources import Snapshot, Source
 
 
 @pytest.fixture
@@ -122,26 +120,3 @@ def test_no_files_at_all(tmp_path: Path) -> None:
     empty = FakeKernel(tmp_path)
     assert Snapshot() == wake_sources.read(empty)
     assert () == wake_sources.armed(empty)
-
-
-ACPI = """Device\tS-state\t  Status   Sysfs node
-LID0\t  S4\t*enabled   platform:PNP0C0D:00
-GLAN\t  S4\t*disabled  pci:0000:00:1f.6
-XHC\t  S3\t*enabled   pci:0000:00:14.0
-UAR1\t  S3\t*disabled
-"""
-
-
-def test_acpi_devices() -> None:
-    """A line each; a device without a node has an empty one."""
-    found = wake_sources.parse_acpi_wakeup(ACPI)
-    assert AcpiDevice("LID0", "S4", enabled=True, node="platform:PNP0C0D:00") == found[0]
-    assert ["LID0", "GLAN", "XHC", "UAR1"] == [each.name for each in found]
-    assert "" == found[3].node
-
-
-@settings(deadline=None)
-@given(st.text())
-def test_any_text_is_acpi_devices(content: str) -> None:
-    """No content breaks the reading."""
-    wake_sources.parse_acpi_wakeup(content)

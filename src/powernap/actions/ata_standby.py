@@ -15,6 +15,7 @@ from powernap.core.value import dataclass
 from powernap.host import disk_guards, disks, drives
 from powernap.host.availability import Availability, available, unavailable
 from powernap.host.disk_guards import Guard
+from powernap.host.disk_starts import of_last_day
 from powernap.host.files import text
 from powernap.host.knobs import Change
 
@@ -56,7 +57,8 @@ class Options:
         10.0,
         example="10",
         check=disk_guards.bad_budget,
-        help="Starts a day that a disk may have had on average over its days in service; one that is over this budget stays up.",
+        help="Starts that a disk may have had within the last day, by its own counter; as long as no day is remembered, on average over its days in"
+        " service. One that is over this budget stays up.",
     )
     despite: tuple[str, ...] = option(
         (),
@@ -75,7 +77,7 @@ def probe(host: Host, options: Options) -> Availability:
             if not options.disks
             else f"no ATA disk is {' or '.join(options.disks)}"
         )
-    found = _verdicts(host.files, candidates, options)
+    found = _verdicts(host, candidates, options)
     stays = disk_guards.staying(found)
     able = [str(each.disk) for each in found if each]
     if not able:
@@ -85,7 +87,7 @@ def probe(host: Host, options: Options) -> Availability:
 
 def plan(host: Host, options: Options) -> Iterator[Change]:
     """One command to each; a disk that does not rest afterwards is named."""
-    for verdict in _verdicts(host.files, _candidates(host.files, options), options):
+    for verdict in _verdicts(host, _candidates(host.files, options), options):
         if verdict:
             yield Change(verdict.disk.path, "standby", kind="ata-power", optional=True)
 
@@ -94,8 +96,9 @@ def _candidates(files: Files, options: Options) -> list[Disk]:
     return [disk for disk in disks.chosen(disks.disks(files), options.disks) if disk.is_ata]
 
 
-def _verdicts(files: Files, candidates: list[Disk], options: Options) -> list[Verdict]:
-    seen = disk_guards.scene(files, options.cycles_per_day)
+def _verdicts(host: Host, candidates: list[Disk], options: Options) -> list[Verdict]:
+    files = host.files
+    seen = disk_guards.scene(files, options.cycles_per_day, of_last_day(host))
     return disk_guards.verdicts(
         seen, candidates, GUARDS, options.despite, lambda disk: _obstacle(files, disk)
     )

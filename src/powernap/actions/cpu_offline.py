@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from powernap.core.options import option
 from powernap.core.value import dataclass
-from powernap.host import cpu_guards, irqs
+from powernap.host import affinity, cpu_guards, cpusets, irqs
 from powernap.host.availability import Availability, UnavailableError, available, unavailable
-from powernap.host.cpus import CPU, Topology, awake, format_cpulist, topology
+from powernap.host.cpus import CPU, Topology, awake, format_cpulist, read_cpulist, topology
 from powernap.host.knobs import Change
 from powernap.host.modes import writable
 
@@ -63,14 +63,31 @@ def probe(host: Host, options: Options) -> Availability:
 
 
 def plan(host: Host, options: Options) -> Iterator[Change]:
-    """Remember every interrupt mask, which the kernel rewrites when a processor goes; then take processors, the highest first."""
-    verdict, taken = _judged(host.files, options)
+    """Remember bound threads and every interrupt mask, which the kernel rewrites when a processor goes; then take processors, the highest
+    first. One that is refused (EBUSY: a deadline task needs its bandwidth) stays, and the others still save.
+    """
+    files = host.files
+    verdict, taken = _judged(files, options)
     if not verdict:
         raise UnavailableError(verdict)
-    for path in irqs.masks(host.files):
-        yield Change(path, None, form="cpumask")
+    yield from affinity.moved_by_hotplug(files)
+    for path in irqs.masks(files):
+        yield irqs.change(files, path, None)
+    yield from _without_partition(files, taken)
     for cpu in sorted(taken, reverse=True):
-        yield Change(f"{CPU}/cpu{cpu}/online", "0", form="number")
+        yield Change(f"{CPU}/cpu{cpu}/online", "0", form="number", optional=True)
+
+
+def _without_partition(files: Files, taken: frozenset[int]) -> Iterator[Change]:
+    """Dissolve cpu-park's partition where nothing would be left in it.
+
+    The last processor of an isolated partition may be refused (EBUSY): its scheduling domain is then found too small for what the kernel
+    booked there for its own frequency threads (dl_cpu_busy in kernel/sched/core.c, seen with Linux 6.1). Among the others it is not.
+    """
+    group = f"{cpusets.mounted(files)}/{cpusets.PARKED}"
+    parked = read_cpulist(files, f"{group}/cpuset.cpus") & read_cpulist(files, f"{CPU}/online")
+    if parked and parked <= taken:
+        yield Change(f"{group}/cpuset.cpus.partition", "member")
 
 
 def _judged(files: Files, options: Options) -> tuple[Availability, frozenset[int]]:

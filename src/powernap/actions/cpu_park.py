@@ -110,9 +110,13 @@ def plan(host: Host, options: Options) -> Iterator[Change]:
         # first, so that they are put back last, when nothing moves the threads any more
         yield from affinity.bound(files)
     if options.work_queues:
-        yield from _narrow(files, irqs.queue_masks(files), kept)
+        for path in _wide(files, irqs.queue_masks(files), kept):
+            yield Change(path, format_cpumask(kept), form="cpumask")
     if options.interrupts and not _balancer(host, options):
-        yield from _narrow(files, irqs.packable(files), kept, optional=True)
+        # Optional: one that the kernel places itself shows as writable before Linux 6.10 and refuses (EIO), and a processor may have no
+        # vector left for one more (ENOSPC); parking pays without it.
+        for path in _wide(files, irqs.packable(files), kept):
+            yield irqs.change(files, path, format_cpumask(kept), optional=True)
     yield from _partition(files, parked)
 
 
@@ -123,17 +127,9 @@ def _divided(files: Files, options: Options) -> tuple[frozenset[int], frozenset[
     return machine.online - kept, kept
 
 
-def _narrow(
-    files: Files, masks: list[str], kept: frozenset[int], *, optional: bool = False
-) -> Iterator[Change]:
-    """Masks that reach beyond the kept processors. One that would move only between kept ones is left as it is.
-
-    Interrupts are optional: one that the kernel places itself shows as writable before Linux 6.10 and refuses (EIO), and a processor
-    may have no vector left for one more (ENOSPC); parking pays without it.
-    """
-    for path in masks:
-        if irqs.read_mask(files, path) - kept:
-            yield Change(path, format_cpumask(kept), form="cpumask", optional=optional)
+def _wide(files: Files, masks: list[str], kept: frozenset[int]) -> Iterator[str]:
+    """Masks that reach beyond the kept processors. One that would move only between kept ones is left as it is."""
+    return (path for path in masks if irqs.read_mask(files, path) - kept)
 
 
 def _partition(files: Files, parked: frozenset[int]) -> Iterator[Change]:

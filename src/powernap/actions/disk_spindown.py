@@ -19,6 +19,7 @@ from powernap.core.value import dataclass
 from powernap.host import devices, disk_guards, disks
 from powernap.host.availability import Availability, available, unavailable
 from powernap.host.conflicts import owners
+from powernap.host.disk_starts import of_last_day
 from powernap.host.files import matching, text
 from powernap.host.knobs import Change
 from powernap.host.modes import writable
@@ -65,8 +66,8 @@ class Options:
         10.0,
         example="10",
         check=disk_guards.bad_budget,
-        help="Starts a day that a disk may have had on average over its days in service, by its own counters; one that is over this budget"
-        " stays up. Disks are made for about 50000 starts.",
+        help="Starts that a disk may have had within the last day, by its own counter; as long as no day is remembered, on average over its days in"
+        " service. One that is over this budget stays up. Disks are made for about 50000 starts.",
     )
     despite: tuple[str, ...] = option(
         (),
@@ -82,7 +83,7 @@ def probe(host: Host, options: Options) -> Availability:
     candidates = disks.chosen(disks.disks(files), options.disks)
     if not candidates:
         return unavailable(_none(options.disks))
-    found = _verdicts(files, candidates, options)
+    found = _verdicts(host, candidates, options)
     able, stays = [each for each in found if each], disk_guards.staying(found)
     if not able:
         return unavailable("; ".join(stays), disk_guards.remedy(found))
@@ -100,13 +101,14 @@ def plan(host: Host, options: Options) -> Iterator[Change]:
     """Disk by disk. One that refuses is left alone and named; the others still save."""
     files = host.files
     candidates = disks.chosen(disks.disks(files), options.disks)
-    for verdict in _verdicts(files, candidates, options):
+    for verdict in _verdicts(host, candidates, options):
         if verdict:
             yield from _rest(files, verdict.disk, options.idle)
 
 
-def _verdicts(files: Files, candidates: list[Disk], options: Options) -> list[Verdict]:
-    seen = disk_guards.scene(files, options.cycles_per_day)
+def _verdicts(host: Host, candidates: list[Disk], options: Options) -> list[Verdict]:
+    files = host.files
+    seen = disk_guards.scene(files, options.cycles_per_day, of_last_day(host))
     return disk_guards.verdicts(
         seen, candidates, disk_guards.RESTING, options.despite, lambda disk: _obstacle(files, disk)
     )

@@ -15,6 +15,7 @@ from powernap.core.options import option
 from powernap.core.value import dataclass
 from powernap.host import disk_guards, disks, drives
 from powernap.host.availability import Availability, available, unavailable
+from powernap.host.disk_starts import of_last_day
 from powernap.host.knobs import Change
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Options:
         10.0,
         example="10",
         check=disk_guards.bad_budget,
-        help="For standby_z: starts a day that a disk may have had on average over its days in service.",
+        help="For standby_z: starts that a disk may have had within a day; as long as no day is remembered, on average over its days in service.",
     )
     despite: tuple[str, ...] = option(
         (),
@@ -71,7 +72,7 @@ def probe(host: Host, options: Options) -> Availability:
             if not options.disks
             else f"no SCSI disk is {' or '.join(options.disks)}"
         )
-    found = _verdicts(host.files, candidates, options)
+    found = _verdicts(host, candidates, options)
     stays = disk_guards.staying(found)
     able = [each.disk for each in found if each]
     if not able:
@@ -82,7 +83,7 @@ def probe(host: Host, options: Options) -> Availability:
 
 def plan(host: Host, options: Options) -> Iterator[Change]:
     """One command to each disk that has the condition."""
-    for verdict in _verdicts(host.files, _candidates(host.files, options), options):
+    for verdict in _verdicts(host, _candidates(host.files, options), options):
         if verdict:
             yield Change(verdict.disk.path, options.condition, kind="sas-power", optional=True)
 
@@ -93,11 +94,12 @@ def _candidates(files: Files, options: Options) -> list[Disk]:
     return [disk for disk in found if not disk.is_ata and disk.transport in {"sas", "scsi", "fc"}]
 
 
-def _verdicts(files: Files, candidates: list[Disk], options: Options) -> list[Verdict]:
+def _verdicts(host: Host, candidates: list[Disk], options: Options) -> list[Verdict]:
+    files = host.files
     guards: tuple[Guard, ...] = (
         disk_guards.RESTING if options.condition == "standby_z" else disk_guards.IDLING
     )
-    seen = disk_guards.scene(files, options.cycles_per_day)
+    seen = disk_guards.scene(files, options.cycles_per_day, of_last_day(host))
     return disk_guards.verdicts(
         seen, candidates, guards, options.despite, lambda disk: _obstacle(files, disk, options.condition)
     )

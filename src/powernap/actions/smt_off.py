@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from powernap.core.options import option
 from powernap.core.value import dataclass
-from powernap.host import cpu_guards, irqs
+from powernap.host import affinity, cpu_guards, irqs
 from powernap.host.availability import Availability, UnavailableError, available, unavailable
 from powernap.host.cpu_guards import Guard
 from powernap.host.cpus import CPU, Topology, format_cpulist, number, read_cpulist, topology
@@ -122,8 +122,9 @@ def plan(host: Host, options: Options) -> Iterator[Change]:
     verdict = probe(host, options)
     if not verdict:
         raise UnavailableError(verdict)
+    yield from affinity.moved_by_hotplug(host.files)
     for path in irqs.masks(host.files):
-        yield Change(path, None, form="cpumask")
+        yield irqs.change(host.files, path, None)
     for path in sorted(matching(host.files, f"{CPU}/cpu[0-9]*/online"), key=_processor):
         yield Change(path, None, form="number")
     yield Change(CONTROL, "off")

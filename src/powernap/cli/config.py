@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from powernap.cli.output import fail, show_json
 from powernap.config import explain, show
 from powernap.config.chapters import chapters
 from powernap.config.load import load
-from powernap.config.model import Config
+from powernap.config.model import ActionConfig, Config, MeterConfig, MonitorConfig
 from powernap.config.problems import ConfigErrors, Problem
 from powernap.config.reference import reference
 from powernap.config.sources import DIRECTORY
@@ -85,6 +86,7 @@ def _check(args: argparse.Namespace) -> int:
         f"{len(config.stages)} stages",
         f"{len(config.monitors)} monitors",
         f"{len(config.actions)} actions",
+        *([f"{len(config.meters)} meters"] * bool(config.meters)),
     )
     print(f'no problems in {", ".join(config.files)}: mode "{config.mode}", {", ".join(counts)}')
     return OK
@@ -117,8 +119,16 @@ def _configured() -> dict[str, str]:
         config = load(trusted=False)
     except ConfigErrors:
         return {}
-    monitors = {f"monitor.{name}": f"monitor.{monitor.type}" for name, monitor in config.monitors.items()}
-    return monitors | {f"action.{name}": f"action.{action.type}" for name, action in config.actions.items()}
+    nouns: dict[str, Mapping[str, MonitorConfig | ActionConfig | MeterConfig]] = {
+        "monitor": config.monitors,
+        "action": config.actions,
+        "meter": config.meters,
+    }
+    return {
+        f"{noun}.{name}": f"{noun}.{each.type}"
+        for noun, sections in nouns.items()
+        for name, each in sections.items()
+    }
 
 
 def _reference(_args: argparse.Namespace) -> int:

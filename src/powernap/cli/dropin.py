@@ -19,7 +19,7 @@ MARK = "# Written by `powernap measure`"
 
 def lines(config: Config, results: Mapping[str, Mapping[str, Any]], meter: Found) -> str:
     """A file's text: a stage for each one that changes, and a comment for each action that was measured."""
-    rows = [f"{MARK}, by the meter {meter.kind} ({meter.scope})."]
+    rows = [f"{MARK}, by the meter {meter.name} ({meter.scope})."]
     rows += [f"#   {name}: {sentence(each)}" for name, each in results.items()]
     changed = [stage for stage in config.stages if kept(stage, results) != stage.actions]
     for stage in changed:

@@ -17,6 +17,7 @@ from powernap import actions, meters
 from powernap.cli import arguments, dropin, measuring, output, trial
 from powernap.cli.glance import UnknownActionError, config_of
 from powernap.cli.measure_text import report, show_progress
+from powernap.cli.metered import AddressError, Metered, meter_of
 from powernap.config.load import load
 from powernap.config.model import ActionConfig, Config
 from powernap.config.problems import ConfigErrors
@@ -24,7 +25,7 @@ from powernap.core import break_even
 from powernap.core.comparison import Window, differences, disturbed, extras, judge, passage
 from powernap.daemon import measured
 from powernap.daemon.places import Places
-from powernap.host.availability import UnavailableError, unavailable
+from powernap.host.availability import UnavailableError
 from powernap.host.host import Host
 
 SETTLE, SETTLED = 10.0, 2.0
@@ -70,7 +71,8 @@ def add(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--meter",
         metavar="NAME[:ADDRESS]",
-        help="the source (default: the one that sees most of the machine): " + ", ".join(meters.kinds()),
+        help="a meter of the configuration, or a kind and its address (default: the one that sees most of the machine): "
+        + ", ".join(meters.kinds()),
     )
     parser.add_argument(
         "--any-load",
@@ -104,10 +106,10 @@ def run(args: argparse.Namespace) -> int:
     try:
         config = load(*[args.config] * bool(args.config))
         chosen, skipped = choose(config, args.actions, host)
-        meter = meter_of(host, args.meter)
+        meter = meter_of(host, config, args.meter)
     except ConfigErrors as error:
         return refuse(str(error.problems[0]), "`powernap config check` shows all", 2)
-    except meters.AddressError as error:
+    except AddressError as error:
         return refuse(str(error), code=2)
     except UnavailableError as error:
         return refuse(error.availability.detail, error.availability.remedy, 1)
@@ -145,34 +147,6 @@ def default(config: Config) -> list[ActionConfig]:
 def nothing_to_measure(skipped: dict[str, str]) -> str:
     """Why nothing is left."""
     return "; ".join(f"{name}: {why}" for name, why in skipped.items()) or "no action is configured"
-
-
-# ---------------------------------------------------------------- the meter
-
-
-class Metered:
-    """A meter and what it is called."""
-
-    def __init__(self, found: meters.Found, opened: meters.Meter) -> None:
-        self.found, self.opened = found, opened
-
-
-def meter_of(host: Host, wanted: str | None) -> Metered:
-    """The meter that was named, or the one that sees most. ``UnavailableError``."""
-    if wanted:
-        found = meters.at(host, wanted)
-        if not found.answer:
-            raise UnavailableError(found.answer)
-        return Metered(found, meters.find(found.kind).open(host, found.options))
-    ranked = meters.ranked(host)
-    if not ranked or not ranked[0].answer:
-        reasons = "; ".join(f"{each.kind}: {trial.why_not(each.answer)}" for each in ranked)
-        raise UnavailableError(
-            unavailable(
-                f"there is no meter ({reasons})", "name one that needs an address, such as --meter plug:HOST"
-            )
-        )
-    return Metered(ranked[0], meters.find(ranked[0].kind).open(host, ranked[0].options))
 
 
 # ---------------------------------------------------------------- doing it
@@ -297,7 +271,7 @@ def document_of(
         "version": 1,
         "time": round(host.clock.wall(), 3),
         **measured.identity(host.files),
-        "meter": meter.found.kind,
+        "meter": meter.found.name,
         "scope": meter.found.scope,
         "source": meter.opened.source,
         "window_s": course.window,

@@ -11,6 +11,7 @@ from array import array
 from collections.abc import Iterator
 from typing import Any
 
+from powernap import meters
 from powernap.cli import arguments, report_text
 from powernap.cli.days import Days
 from powernap.cli.output import fail, show_json
@@ -33,8 +34,6 @@ SIGMA = 2.0
 """Spreads in a band."""
 DRAWN_ASLEEP = (5.0, 5.0)
 """Watts that a sleeping or switched-off machine still draws, give or take: its power supply, memory, network card and controller."""
-WHOLE = frozenset({"wall", "psu", "bmc", "platform"})
-"""Scopes that see the machine as a whole."""
 STEP = 1 << 20
 """Bytes between two signs of progress."""
 
@@ -45,7 +44,7 @@ def add(subparsers: Any) -> argparse.ArgumentParser:
         "report",
         help="hours in each stage, energy used and saved, and how good the waits were",
         description="What the history of this machine comes to: hours in each stage, naps and how many of them were interrupted, sleeps, the "
-        "energy that was saved (an estimate, by what `powernap measure` found), and the chosen waits beside fixed ones and those of somebody who knows "
+        "energy that was used (as far as this machine's own meter was read) and saved (an estimate, by what `powernap measure` found), and the chosen waits beside fixed ones and those of somebody who knows "
         "the future.",
     )
     parser.add_argument(
@@ -212,6 +211,7 @@ def document_of(past: Past, config: Config, found: dict[str, Any], gaps: Gaps, n
         for flag in (True, False)
     }
     used = [each["used_j"] for each in states if each["used_j"] is not None]
+    in_all = [each["all_j"] for each in states if each["all_j"] is not None]
     return {
         "version": 1,
         "from": past.first,
@@ -224,6 +224,10 @@ def document_of(past: Past, config: Config, found: dict[str, Any], gaps: Gaps, n
         "sleeps": past.sleeps,
         "states": states,
         "used_j": sum(used) if used else None,
+        "used_basis": past.source.basis if used else "",
+        "used_meter": past.source.meter,
+        "used_scope": past.source.scope,
+        "all_j": sum(in_all) if in_all else None,
         "saved_j": sum(saved) if saved else None,
         "saved_band_j": bands[False] if saved else None,
         "would_save_j": sum(would) if would else None,
@@ -244,9 +248,13 @@ def order(past: Past, config: Config) -> list[tuple[str, bool]]:
 
 
 def state_of(past: Past, name: str, would: bool, config: Config, found: dict[str, Any]) -> dict[str, Any]:
-    """One state: its time, what was used in it, and what it is estimated to have saved."""
+    """One state: its time, what was used in it, and what it is estimated to have saved.
+
+    A stage that the daemon would have been in draws what an awake machine does.
+    """
     seconds = past.lengths[name, would]
-    used = past.used.get(name) if not would else None
+    known = past.used.get(AWAKE if would else name)
+    draws, used = known.watts if known else None, None if would else known
     saving = power_saved(name, config, found)
     return {
         "name": name,
@@ -254,6 +262,8 @@ def state_of(past: Past, name: str, would: bool, config: Config, found: dict[str
         "seconds": round(seconds, 3),
         "used_j": round(used.joules, 3) if used else None,
         "used_s": round(used.seconds, 3) if used else None,
+        "draws_w": rounded(draws),
+        "all_j": None if draws is None else round(draws * seconds, 3),
         "saves_w": round(saving.value, 3) if saving else None,
         "saves_band_w": round(saving.band, 3) if saving else None,
         "saved_j": round(saving.value * seconds, 3) if saving else None,
@@ -261,14 +271,19 @@ def state_of(past: Past, name: str, would: bool, config: Config, found: dict[str
     }
 
 
+def rounded(value: float | None) -> float | None:
+    """To a thousandth."""
+    return None if value is None else round(value, 3)
+
+
 def power_saved(name: str, config: Config, found: dict[str, Any]) -> Figure | None:
     """Watts saved in a state, estimated from what was measured; ``None`` where nothing is known.
 
     A stage has its own actions and those of the stages before it. What they save together is not quite the sum of what each saves alone.
     """
-    if name == ASLEEP and found["without_w"] is not None and found["scope"] in WHOLE:
+    if name == ASLEEP and found["without_w"] is not None and found["scope"] in meters.WHOLE:
         drawn, give = DRAWN_ASLEEP
-        return Figure(found["without_w"] - drawn, give, measured=False)
+        return Figure(found["without_w"] - drawn, give)
     names = [stage.name for stage in config.stages]
     if name not in names:
         return None
@@ -285,7 +300,7 @@ def together(actions: list[str], found: dict[str, Any]) -> Figure | None:
     ]
     if not told:
         return None
-    return Figure(sum(saved for saved, _ in told), SIGMA * sum(spread for _, spread in told), measured=False)
+    return Figure(sum(saved for saved, _ in told), SIGMA * sum(spread for _, spread in told))
 
 
 def waits(gaps: Gaps, config: Config, found: dict[str, Any]) -> list[dict[str, Any]]:

@@ -10,6 +10,8 @@ from powernap.cli.paint import Cell, columns
 from powernap.core.units import show_duration
 
 DAY = "%Y-%m-%d %H:%M"
+NEARLY = 0.99
+"""Of a state's time: what was measured for so much of it is all of it; readings lie a little beside the moments that they are for."""
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>PowerNap report</title>
 <style>
@@ -24,7 +26,7 @@ def report(document: dict[str, Any]) -> str:
     """Everything, shortest first."""
     parts = [
         headline(document),
-        columns([["state", "time", "share", "used", "saved"], *state_rows(document)]),
+        columns([["state", "time", "share", "power", "used", "saved"], *state_rows(document)]),
     ]
     parts += [f"  {line}" for line in sums(document)]
     for each in document["thresholds"]:
@@ -63,7 +65,8 @@ def state_rows(document: dict[str, Any]) -> list[list[Cell]]:
             f"would be in {each['name']}" if each["would"] else each["name"],
             show_duration(each["seconds"]),
             f"{each['seconds'] / whole:.1%}",
-            energy(each["used_j"]) if each["used_j"] is not None else "",
+            "" if each["draws_w"] is None else f"{each['draws_w']:.1f} W",
+            used(each, document["used_basis"]),
             ""
             if each["saved_j"] is None
             else f"{energy(each['saved_j'])} ± {energy(each['saved_band_j'])} (estimate)",
@@ -72,11 +75,29 @@ def state_rows(document: dict[str, Any]) -> list[list[Cell]]:
     ]
 
 
+def used(state: dict[str, Any], basis: str) -> str:
+    """What was used in a state: measured for all its time, or an estimate by what is known of it."""
+    if state["all_j"] is None:
+        return ""
+    whole = basis == "measured" and not state["would"] and state["used_s"] >= NEARLY * state["seconds"]
+    return f"{energy(state['used_j'])} (measured)" if whole else f"{energy(state['all_j'])} (estimate)"
+
+
+def metered(document: dict[str, Any]) -> list[str]:
+    """By which meter, for how long, and what that comes to."""
+    if document["used_j"] is None:
+        return []
+    by = f"the meter {document['used_meter']} ({document['used_scope']})"
+    in_all = f"used in all, an estimate by the mean power in each state: {energy(document['all_j'])}"
+    if document["used_basis"] != "measured":
+        return [f"{in_all}; {by} was read now and then, and keeps no count"]
+    seconds = sum(each["used_s"] or 0.0 for each in document["states"])
+    return [f"used, measured by {by} in {show_duration(seconds)}: {energy(document['used_j'])}", in_all]
+
+
 def sums(document: dict[str, Any]) -> list[str]:
     """Used and saved, each with what it rests on."""
-    lines = []
-    if document["used_j"] is not None:
-        lines.append(f"used, measured while a meter was read: {energy(document['used_j'])}")
+    lines = metered(document)
     by = f"hours times what `powernap measure` found by the meter {document['meter']} ({document['scope']})"
     for key, word in (("saved", "saved"), ("would_save", "would have saved")):
         if document[f"{key}_j"] is not None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from powernap.config.declared import Declared, declared
-from powernap.config.kinds import ACTIONS, MONITORS, KindError, Kinds
-from powernap.config.model import Acting, Rule, Settings, Stage, Watching
+from powernap.config.kinds import ACTIONS, METERS, MONITORS, KindError, Kinds
+from powernap.config.model import Acting, Metering, Rule, Settings, Stage, Watching
 from powernap.core.value import dataclass
 from powernap.sleep.options import SleepOptions
 
@@ -30,7 +30,7 @@ class Chapter:
         return f"{self.path}.{option.key}" if self.path else option.key
 
 
-def chapters(monitors: Kinds = MONITORS, actions: Kinds = ACTIONS) -> list[Chapter]:
+def chapters(monitors: Kinds = MONITORS, actions: Kinds = ACTIONS, meters: Kinds = METERS) -> list[Chapter]:
     """All of them; a type that does not load has a chapter that says so."""
     return [
         Chapter("", "Settings", "", "They stand before the first section.", declared(Settings)),
@@ -41,6 +41,8 @@ def chapters(monitors: Kinds = MONITORS, actions: Kinds = ACTIONS) -> list[Chapt
         Chapter("rule", "Rules", "[rule.NAME]", _first(Rule.__doc__), declared(Rule)),
         Chapter("action", "Every action", "[action.NAME]", _first(Acting.__doc__), declared(Acting)),
         *(_of_kind(actions, kind) for kind in actions.names()),
+        Chapter("meter", "Every meter", "[meter.NAME]", _first(Metering.__doc__), declared(Metering)),
+        *(_of_kind(meters, kind) for kind in meters.names()),
     ]
 
 
@@ -57,7 +59,12 @@ def _of_kind(kinds: Kinds, kind: str) -> Chapter:
 
 
 def _detail(module: object) -> str:
-    events, risk = getattr(module, "EVENTS", None), getattr(module, "RISK", "")
+    events, risk, scope = (getattr(module, name, None) for name in ("EVENTS", "RISK", "SCOPE"))
+    if scope:
+        readers = (
+            "`powernap measure` and powernapd" if getattr(module, "LOCAL", False) else "`powernap measure`"
+        )
+        return f"Scope: {scope}. Read by {readers}."
     if events is not None:
         return (
             "An event tells when activity begins."

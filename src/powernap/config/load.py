@@ -5,7 +5,7 @@ from __future__ import annotations
 from powernap.config import sections
 from powernap.config.declared import declared
 from powernap.config.fill import Form
-from powernap.config.kinds import ACTIONS, MONITORS, Kinds
+from powernap.config.kinds import ACTIONS, METERS, MONITORS, Kinds
 from powernap.config.model import Config, MonitorConfig, Settings
 from powernap.config.problems import ConfigErrors, Findings, Place, Problem
 from powernap.config.sources import DIRECTORY, read
@@ -14,7 +14,13 @@ from powernap.config.tree import Tree, grow
 from powernap.sleep.options import SleepOptions
 
 
-def load(*paths: str, monitors: Kinds = MONITORS, actions: Kinds = ACTIONS, trusted: bool = True) -> Config:
+def load(
+    *paths: str,
+    monitors: Kinds = MONITORS,
+    actions: Kinds = ACTIONS,
+    meters: Kinds = METERS,
+    trusted: bool = True,
+) -> Config:
     """The configuration of files or directories, later wins; ``/etc/powernap`` when none is given.
 
     :param trusted: refuse, as root, files that others could have written. ``False`` is for looking at somebody's draft.
@@ -22,7 +28,7 @@ def load(*paths: str, monitors: Kinds = MONITORS, actions: Kinds = ACTIONS, trus
     """
     findings = Findings()
     sources = [source for path in paths or (DIRECTORY,) for source in read(path, findings, trusted=trusted)]
-    return build(sources, findings, monitors=monitors, actions=actions)
+    return build(sources, findings, monitors=monitors, actions=actions, meters=meters)
 
 
 def build(
@@ -31,6 +37,7 @@ def build(
     *,
     monitors: Kinds = MONITORS,
     actions: Kinds = ACTIONS,
+    meters: Kinds = METERS,
 ) -> Config:
     """The configuration of (file, text) pairs; pure but for the types that it loads."""
     form = Form(findings or Findings())
@@ -43,6 +50,7 @@ def build(
     watching, off = sections.monitors(form, tree.sections["monitor"], monitors)
     ruling = sections.rules(form, tree.sections["rule"], tree.sections["monitor"], off)
     acting = sections.actions(form, tree.sections["action"], named_actions(tree.stages), actions)
+    metering = sections.meters(form, tree.sections["meter"], meters)
     files = tuple(file for file, _ in sources)
     if settings is not None:
         _check_sense(form, tree, settings, rungs, watching)
@@ -58,6 +66,7 @@ def build(
         tuple(form.findings.notes),
         files,
         SleepOptions(**sleeping),
+        metering,
     )
 
 

@@ -205,6 +205,18 @@ class Acting:
 
 
 @dataclass(frozen=True)
+class Metering:
+    """Options that every meter has."""
+
+    type: str = option(
+        "", help="What kind of meter it is; without it, the name of the section.", example="plug"
+    )
+    enabled: bool = option(
+        True, help="`false` leaves the meter out, also one that is used by itself.", example="false"
+    )
+
+
+@dataclass(frozen=True)
 class MonitorConfig:
     """One monitor: its ``options`` are an instance of its type's ``Options``; the rest is the daemon's."""
 
@@ -241,6 +253,16 @@ class ActionConfig:
 
 
 @dataclass(frozen=True)
+class MeterConfig:
+    """One meter: its ``options`` are an instance of its type's ``Options``; one that is not ``enabled`` takes its type away."""
+
+    name: str
+    type: str
+    options: Any
+    enabled: bool = True
+
+
+@dataclass(frozen=True)
 class Config:
     """A configuration without faults.
 
@@ -251,6 +273,7 @@ class Config:
     :param notes: worth saying at start, and harmless: an action that no stage uses, a file in ``conf.d`` that is not read.
     :param files: the files that were read, in order.
     :param sleep: how the machine goes to sleep, and what must be sure before.
+    :param meters: those that have a section. Kinds that need no address are used without one.
     """
 
     settings: Settings = field(default_factory=Settings)
@@ -262,6 +285,7 @@ class Config:
     notes: tuple[Problem, ...] = ()
     files: tuple[str, ...] = ()
     sleep: SleepOptions = field(default_factory=SleepOptions)
+    meters: Mapping[str, MeterConfig] = field(default_factory=dict)
 
     @property
     def mode(self) -> str:

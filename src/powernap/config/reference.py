@@ -1,4 +1,4 @@
-"""The options reference: one Markdown page, derived from what settings, stages, monitors and actions declare."""
+"""The options reference: one Markdown page, derived from what settings, stages, monitors, actions and meters declare."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from powernap.config.chapters import Chapter, chapters
 from powernap.config.declared import Declared
-from powernap.config.kinds import ACTIONS, MONITORS, Kinds
+from powernap.config.kinds import ACTIONS, METERS, MONITORS, Kinds
 from powernap.config.values import show
 
 HEAD = """\
@@ -33,9 +33,11 @@ Regular expressions are those of Python; write them in single quotes, which leav
 """
 
 
-def reference(monitors: Kinds = MONITORS, actions: Kinds = ACTIONS) -> str:
+def reference(monitors: Kinds = MONITORS, actions: Kinds = ACTIONS, meters: Kinds = METERS) -> str:
     """The whole page."""
-    return HEAD + "".join(part for chapter in chapters(monitors, actions) for part in _chapter(chapter))
+    return HEAD + "".join(
+        part for chapter in chapters(monitors, actions, meters) for part in _chapter(chapter)
+    )
 
 
 def _chapter(chapter: Chapter) -> Iterator[str]:

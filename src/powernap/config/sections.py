@@ -1,4 +1,4 @@
-"""From sections to monitors, rules and actions."""
+"""From sections to monitors, rules, actions and meters."""
 
 from __future__ import annotations
 
@@ -8,7 +8,16 @@ from typing import Any
 from powernap.config.declared import Declared, declared
 from powernap.config.fill import Form
 from powernap.config.kinds import KindError, Kinds
-from powernap.config.model import Acting, ActionConfig, MonitorConfig, Rule, RuleConfig, Watching
+from powernap.config.model import (
+    Acting,
+    ActionConfig,
+    MeterConfig,
+    Metering,
+    MonitorConfig,
+    Rule,
+    RuleConfig,
+    Watching,
+)
 from powernap.config.problems import Place, meant, nearest
 from powernap.config.tree import Table
 from powernap.config.values import WrongValueError, convert
@@ -56,6 +65,18 @@ def actions(
         action = None if name in tables else named_action(form, name, place, tables, kinds)
         if action:
             found[name] = action
+    return found
+
+
+def meters(form: Form, tables: dict[str, Table], kinds: Kinds) -> dict[str, MeterConfig]:
+    """The configured meters, also those that are off."""
+    found = {}
+    shared = declared(Metering)
+    for name, table in tables.items():
+        filled = _typed(form, name, table, kinds, shared)
+        if filled is not None:
+            kind, options, values = filled
+            found[name] = MeterConfig(name, kind, options, values["enabled"])
     return found
 
 
@@ -164,7 +185,7 @@ def _check_name(form: Form, name: str, place: Place, noun: str) -> None:
 def _typed(
     form: Form, name: str, table: Table, kinds: Kinds, shared: dict[str, Declared]
 ) -> tuple[str, Any, dict[str, Any]] | None:
-    """Type, options and all values of a monitor or an action."""
+    """Type, options and all values of a monitor, an action or a meter."""
     noun, path = kinds.noun, f"{kinds.noun}.{name}"
     _check_name(form, name, table.place, noun)
     kind_and_module = _kind(form, name, table, kinds, shared["type"])

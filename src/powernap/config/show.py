@@ -6,7 +6,18 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from powernap.config.declared import Declared, declared
-from powernap.config.model import Acting, ActionConfig, Config, MonitorConfig, Rule, Settings, Stage, Watching
+from powernap.config.model import (
+    Acting,
+    ActionConfig,
+    Config,
+    MeterConfig,
+    Metering,
+    MonitorConfig,
+    Rule,
+    Settings,
+    Stage,
+    Watching,
+)
 from powernap.config.values import quote, show
 from powernap.core.value import dataclass
 from powernap.sleep.options import SleepOptions
@@ -44,13 +55,16 @@ def sections(config: Config) -> Iterator[Section]:
         yield Section(f"[rule.{rule.name}]", _rows(config, f"rule.{rule.name}", declared(Rule), rule))
     for action in config.actions.values():
         yield Section(f"[action.{action.name}]", _typed(config, "action", action, Acting))
+    for meter in config.meters.values():
+        yield Section(f"[meter.{meter.name}]", _typed(config, "meter", meter, Metering))
 
 
 def _typed(
-    config: Config, noun: str, item: MonitorConfig | ActionConfig, shared: type[Any]
+    config: Config, noun: str, item: MonitorConfig | ActionConfig | MeterConfig, shared: type[Any]
 ) -> tuple[Row, ...]:
     path = f"{noun}.{item.name}"
-    common = {key: option for key, option in declared(shared).items() if key != "enabled"}
+    # monitors that are off are left out
+    common = {key: option for key, option in declared(shared).items() if hasattr(item, option.field)}
     return _rows(config, path, common, item) + _rows(config, path, declared(type(item.options)), item.options)
 
 

@@ -1,6 +1,6 @@
 """The files of a configuration laid over each other: later wins, tables of the same name merge, each value knows its line.
 
-Owns the outline (settings, stages, [sleep], and the three kinds of named sections). Does not know any option.
+Owns the outline (settings, stages, [sleep], and the four kinds of named sections). Does not know any option.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from powernap.config.problems import Findings, Place, nearest
 from powernap.config.syntax import parse
 from powernap.core.value import dataclass
 
-SECTIONS = ("monitor", "rule", "action")
+SECTIONS = ("monitor", "rule", "action", "meter")
 HEADERS = {**{name: f"[{name}.NAME]" for name in SECTIONS}, "stage": "[[stage]]", "sleep": "[sleep]"}
 """How each section of the outline begins."""
 OLD = {

@@ -13,11 +13,13 @@ class Look:
     Each answer comes back as ``Heard``; a complete look is then closed by ``Looked`` with this serial number, an eventless one is not.
 
     :param sleep: the sleep state that would be entered after it; ``Looked`` says whether it can be.
+    :param by_hand: an admin asked for that, so what speaks against sleeping *by itself* does not count.
     """
 
     serial: int
     eventless: bool = False
     sleep: str = ""
+    by_hand: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +44,13 @@ class Sleep:
 
     :param keep: the stage's own actions, which stay in force; everything else is put back before, so that the machine that wakes is
         the machine as it was.
+    :param by_hand: as in the look before it.
     """
 
     serial: int
     state: str
     keep: tuple[str, ...] = ()
+    by_hand: bool = False
 
 
 @dataclass(frozen=True, slots=True)

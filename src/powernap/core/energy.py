@@ -1,14 +1,12 @@
-"""Energy from what a meter tells: counters that wrap, power samples, and figures that say whether they were measured.
+"""Energy from what a meter tells: counters that wrap, and power samples.
 
-Owns the arithmetic between two samples and over many of them. What cannot be told (a gap that is too long, a counter that began anew)
+Owns the arithmetic between two samples. What cannot be told (a gap that is too long, a counter that began anew)
 is left out and counted as missing; it is never guessed. Energy is joules, power watts, instants are seconds of ``CLOCK_BOOTTIME``.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
-from itertools import pairwise
 
 from powernap.core.value import dataclass
 
@@ -77,25 +75,6 @@ def between(one: Sample, other: Sample, gap: float) -> Energy:
     return Energy(missing=length) if joules is None else Energy(joules, length)
 
 
-def integrate(samples: Iterable[Sample], gap: float) -> Energy:
-    """The energy over all samples, in their order."""
-    return sum((between(one, other, gap) for one, other in pairwise(samples)), Energy())
-
-
-def within(samples: Iterable[Sample], begin: float, end: float, gap: float) -> Energy:
-    """The energy between two instants. Where one lies between two samples, power is taken as even there; outside of all, it is missing."""
-    total, covered = Energy(), 0.0
-    for one, other in pairwise(samples):
-        piece = between(one, other, gap)
-        length = other.at - one.at
-        share = max(0.0, min(end, other.at) - max(begin, one.at))
-        if length > 0 and share > 0:
-            part = share / length
-            total += Energy(piece.joules * part, piece.seconds * part, piece.missing * part)
-            covered += share
-    return total + Energy(missing=max(0.0, end - begin - covered))
-
-
 def _counted(before: tuple[Count, ...], after: tuple[Count, ...], length: float) -> float | None:
     """Joules of all counters together; ``None`` when one of them cannot be told, or there is none."""
     if not before or len(before) != len(after):
@@ -116,36 +95,9 @@ def _advance(before: Count, after: Count, length: float) -> float | None:
     return used if used >= 0 and plausible else None
 
 
-# --- figures
-
-
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A figure and how sure it is: ``value`` give or take ``band``, in the same unit.
-
-    :param measured: by a meter, then and there; else an estimate, made of what was measured at another time.
-    """
+    """An estimate, made of what was measured at another time: ``value`` give or take ``band``, in the same unit."""
 
     value: float
     band: float
-    measured: bool
-
-    @property
-    def basis(self) -> str:
-        """``measured`` or ``estimate``: the word that stands beside it wherever it is shown."""
-        return "measured" if self.measured else "estimate"
-
-
-def total(figures: Iterable[Figure]) -> dict[str, Figure]:
-    """Sums by basis: measured and estimated figures are never added to one another. Bands of errors that share a cause add up."""
-    return dict(_totals(list(figures)))
-
-
-def _totals(figures: list[Figure]) -> Iterator[tuple[str, Figure]]:
-    for measured in (True, False):
-        those = [each for each in figures if each.measured is measured]
-        if those:
-            whole = Figure(
-                math.fsum(each.value for each in those), math.fsum(each.band for each in those), measured
-            )
-            yield whole.basis, whole

@@ -116,11 +116,22 @@ class Restored:
 
 @dataclass(frozen=True, slots=True)
 class SleepFailed:
-    """The sleep that was asked for did not happen. Actions of the stages above it may have been put back for it."""
+    """The sleep that was asked for did not happen. Actions of the stages above it may have been put back for it.
+
+    :param wanted: somebody or something needed the machine meanwhile, which is no fault.
+    """
 
     at: float
     serial: int
     reason: str
+    wanted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unblocked:
+    """What a sleep was refused for is gone: another attempt need not wait."""
+
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,5 +164,5 @@ class Reconfigured:
 
 Event = (
     Heard | Looked | Due | LeaseTaken | LeaseEnded | WindowOpened | WindowClosed | NapAsked | WakeAsked
-    | Applied | Restored | SleepFailed | Pretended | Resumed | Reconfigured
+    | Applied | Restored | SleepFailed | Unblocked | Pretended | Resumed | Reconfigured
 )  # fmt: skip

@@ -1,8 +1,8 @@
 """The machine's one function, ``step(state, event) -> state, commands``.
 
 The phases and every change between them are in ``state.py``. What is known of the machine's
-use is in ``evidence.py``, what follows from it in ``verdict.py``, and when something is due in ``deadlines.py``. Four rules hold it
-together:
+use is in ``evidence.py``, what follows from it in ``verdict.py``, when something is due in ``deadlines.py``, and what several events
+lead to alike in ``moves.py``. Four rules hold it together:
 
 1. Awake when unsure: a monitor that has not answered, or failed, counts as activity.
 2. A stage is entered only after a complete look that began when it was due (events give speed, the look gives certainty).
@@ -17,18 +17,8 @@ from dataclasses import replace
 from typing import Any
 
 from powernap.core import evidence as known
-from powernap.core.commands import (
-    Apply,
-    CancelSleep,
-    Command,
-    Look,
-    Restore,
-    SetTimer,
-    Sleep,
-    Tell,
-    Unwarn,
-    Warn,
-)
+from powernap.core import moves
+from powernap.core.commands import Apply, Command, Look, Restore, SetTimer, Sleep, Tell, Warn
 from powernap.core.deadlines import due_at, look_at, next_timer, permitted, sample_at, verdict
 from powernap.core.events import (
     Applied,
@@ -45,25 +35,23 @@ from powernap.core.events import (
     Restored,
     Resumed,
     SleepFailed,
+    Unblocked,
     WakeAsked,
     WindowClosed,
     WindowOpened,
 )
 from powernap.core.ladder import Settings, Stage
-from powernap.core.state import TABLE, Phase, State, Trigger
-from powernap.core.verdict import Blocker, Evidence, Verdict
+from powernap.core.moves import Step
+from powernap.core.state import Phase, State, Trigger
+from powernap.core.verdict import Evidence, Verdict
 
 RESTORE_RETRIES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 """Seconds after which a failing restore is tried again; the last one for as long as it fails."""
-SLEEP_RETRIES = (60.0, 120.0, 300.0, 600.0)
-"""Seconds after which a sleep that was refused or failed is tried again; the last one for as long as nobody comes."""
-
-Step = tuple[State, list[Command]]
 
 
 def start(settings: Settings, now: float) -> Step:
     """The first state: nothing is known, so everything is looked at. The machine never naps before that look is complete."""
-    return _look(State(settings, Evidence(began=now)), now)
+    return moves.look(State(settings, Evidence(began=now)), now)
 
 
 def step(state: State, event: Event) -> Step:
@@ -85,8 +73,8 @@ def _drop_ask(state: State, judged: Verdict) -> Step:
     """An admin asked for a nap now; whoever uses the machine, or wants it up, comes first."""
     if state.asked is None or (not judged.blockers and judged.idle_since <= state.asked[0]):
         return state, []
-    name = _stage(state, state.asked[1]).name
-    return replace(state, asked=None), [Tell("refused", name, "it is in use", _causes(state, judged))]
+    name = moves.stage_of(state, state.asked[1]).name
+    return replace(state, asked=None), [Tell("refused", name, "it is in use", moves.causes(state, judged))]
 
 
 def _baseline(state: State, judged: Verdict) -> Step:
@@ -100,85 +88,16 @@ def _baseline(state: State, judged: Verdict) -> Step:
     return (state if busy == state.busy else replace(state, busy=busy)), commands
 
 
-# ---------------------------------------------------------------- transitions
-
-
-def _go(state: State, trigger: Trigger, **changes: Any) -> State:
-    return replace(state, phase=TABLE[state.phase][trigger], **changes)
-
-
-def _look(state: State, now: float) -> Step:
-    state = _go(state, Trigger.DUE, serial=state.serial + 1, target=state.stage + 1, looked=now, sampled=now)
-    sleep = _stage(state, state.target).sleep if state.target < len(state.settings.stages) else None
-    return state, [Look(state.serial, sleep=sleep or "")]
-
-
-def _leave(state: State, judged: Verdict) -> Step:
-    """Put everything back, now; what caused it goes into the history."""
-    tell = Tell("activity", _stage(state, state.depth).name, blockers=_causes(state, judged))
-    state, commands = _put_back(state)
-    return state, [*commands, tell]
-
-
-def _put_back(state: State) -> Step:
-    """Put everything back; the restoring itself waits for nothing."""
-    # Once the machine is back from the sleep, there is nothing left to cancel.
-    to_cancel = state.phase is Phase.SLEEPING and state.asleep != 0
-    cancel: list[Command] = [CancelSleep(state.serial)] if to_cancel else []
-    state, unwarned = _unwarn(state)
-    state, commands = _restore(state, Trigger.AGAIN if state.phase is Phase.LEAVING else Trigger.UNDO)
-    return _forget_refusals(replace(state, asked=None)), [*cancel, *commands, *unwarned]
-
-
-def _restore(state: State, trigger: Trigger) -> Step:
-    depth, serial = state.depth, state.serial + 1
-    state = _go(state, trigger, serial=serial, stage=depth, restore_tries=0, restore_at=None)
-    return state, [Restore(serial)]
-
-
-def _forget_refusals(state: State) -> State:
-    """Somebody came, or asks: what refused the sleep then need not do so the next time."""
-    return replace(state, sleep_at=float("-inf"), sleep_tries=0, refusal="")
-
-
-def _sleep_later(state: State, now: float) -> State:
-    wait = SLEEP_RETRIES[min(state.sleep_tries, len(SLEEP_RETRIES) - 1)]
-    return replace(state, sleep_at=now + wait, sleep_tries=state.sleep_tries + 1)
-
-
-def _causes(state: State, judged: Verdict) -> tuple[Blocker, ...]:
-    """What keeps the machine awake, or else the latest activity there was."""
-    if judged.blockers:
-        return judged.blockers
-    latest = [r for r in state.readings.values() if r.last is not None and r.last >= judged.idle_since]
-    return tuple(Blocker("monitor", r.monitor, r.reason, r.last, who=r.who) for r in latest)
-
-
 def _settle(state: State, judged: Verdict, now: float) -> Step:
     """Leave a stage that is no longer permitted; take back a warning that no longer holds, also during the look after it."""
     inside = state.phase in (Phase.CHECKING, Phase.WARNING, Phase.ENTERING, Phase.NAPPING, Phase.SLEEPING)
     if inside and not permitted(state, state.depth, judged, now):
-        return _leave(state, judged)
+        return moves.leave(state, judged)
     if state.announced is not None and not permitted(state, state.target, judged, state.announced):
-        return _back(state)
-    return state, []
-
-
-def _unwarn(state: State) -> Step:
-    """Users were told of a stage that does not come."""
-    if state.announced is None:
-        return state, []
-    return replace(state, announced=None), [Unwarn(_stage(state, state.target).name)]
-
-
-def _back(state: State) -> Step:
-    """From a look or a warning, to where it began."""
-    state, commands = _unwarn(state)
-    return _go(state, Trigger.BUSY if state.stage < 0 else Trigger.NOT_YET), commands
-
-
-def _stage(state: State, index: int) -> Stage:
-    return state.settings.stages[index]
+        return moves.back(state)
+    # Whoever came since a sleep was refused may have been what refused it.
+    came = judged.blockers or judged.idle_since > state.looked
+    return (moves.forget_refusals(state) if state.refusal and came else state), []
 
 
 # ---------------------------------------------------------------- one function per event
@@ -195,8 +114,8 @@ def _looked(state: State, event: Looked) -> Step:
     judged = verdict(state, event.at)
     due = due_at(state, state.target, judged.idle_since)
     if judged.blockers or due is None:
-        return _back(state)
-    stage = _stage(state, state.target)
+        return moves.back(state)
+    stage = moves.stage_of(state, state.target)
     if event.refusal and stage.sleep and state.looked >= due - stage.warn:
         return _refuse_sleep(state, event, stage)
     if state.announced is not None:
@@ -204,50 +123,50 @@ def _looked(state: State, event: Looked) -> Step:
         return _enter(state)
     if stage.warn and state.looked >= due - stage.warn:
         return _warn(state, event.at, due, stage)
-    return _enter(state) if not stage.warn and state.looked >= due else _back(state)
+    return _enter(state) if not stage.warn and state.looked >= due else moves.back(state)
 
 
 def _refuse_sleep(state: State, event: Looked, stage: Stage) -> Step:
     """Stay in the stage above, and try again later; an admin who asked for it is told, and not obeyed by surprise then."""
     asked = state.asked
-    if asked is not None and asked[1] >= state.target:
+    if asked is not None and state.by_hand:
         asked = (asked[0], state.stage) if state.stage >= 0 else None
     # Said again only when it changes: it may stand for a night.
     news = event.refusal != state.refusal or asked != state.asked
     tells: list[Command] = [Tell("sleep-refused", stage.name, event.refusal)] if news else []
-    state = replace(_sleep_later(state, event.at), refusal=event.refusal, asked=asked)
-    state, commands = _back(state)
+    state = replace(moves.sleep_later(state, event.at), refusal=event.refusal, asked=asked)
+    state, commands = moves.back(state)
     return state, [*commands, *tells]
 
 
 def _warn(state: State, now: float, due: float, stage: Stage) -> Step:
     """Users get the whole of the announced time, also when the look came late."""
     announced = max(due, now + stage.warn)
-    return _go(state, Trigger.WARN, announced=announced), [Warn(stage.name, announced)]
+    return moves.go(state, Trigger.WARN, announced=announced), [Warn(stage.name, announced)]
 
 
 def _enter(state: State) -> Step:
-    stage, budget = _stage(state, state.target), state.settings.action_budget
+    stage, budget = moves.stage_of(state, state.target), state.settings.action_budget
     actions = tuple(name for name in stage.actions if state.failures.get(name, 0) < budget)
-    state = _go(state, Trigger.ENTER, serial=state.serial + 1, announced=None)
+    state = moves.go(state, Trigger.ENTER, serial=state.serial + 1, announced=None)
     return state, [Apply(state.serial, stage.name, actions)]
 
 
 def _applied(state: State, event: Applied) -> Step:
     if state.phase is not Phase.ENTERING or event.serial != state.serial:
         return state, []
-    stage = _stage(state, state.target)
+    stage = moves.stage_of(state, state.target)
     state, tells = _count_failures(state, "apply-failed", event.failed)
     entered = Tell("entered", stage.name)
     if stage.sleep is None or state.failures.get(stage.sleep, 0) >= state.settings.action_budget:
-        return _go(state, Trigger.APPLIED, stage=state.target), [*tells, entered]
-    state = _go(state, Trigger.SLEEP, serial=state.serial + 1, asleep=state.serial + 1)
-    sleep = Sleep(state.serial, stage.sleep, stage.actions)
+        return moves.go(state, Trigger.APPLIED, stage=state.target), [*tells, entered]
+    state = moves.go(state, Trigger.SLEEP, serial=state.serial + 1, asleep=state.serial + 1)
+    sleep = Sleep(state.serial, stage.sleep, stage.actions, state.by_hand)
     return state, [*tells, entered, Tell("sleep", stage.name, stage.sleep), sleep]
 
 
 def _count_failures(state: State, what: str, failed: tuple[Failure, ...]) -> Step:
-    name, failures, commands = _stage(state, state.target).name, dict(state.failures), list[Command]()
+    name, failures, commands = moves.stage_of(state, state.target).name, dict(state.failures), list[Command]()
     for failure in failed:
         failures[failure.action] = failures.get(failure.action, 0) + 1
         commands.append(Tell(what, name, f"{failure.action}: {failure.reason}"))
@@ -261,11 +180,25 @@ def _sleep_failed(state: State, event: SleepFailed) -> Step:
         state = replace(state, asleep=0)
     if state.phase is not Phase.SLEEPING or event.serial != state.serial:
         return state, []
-    failure = Failure(_stage(state, state.target).sleep or "", event.reason)
-    state, tells = _count_failures(state, "sleep-failed", (failure,))
+    stage = moves.stage_of(state, state.target)
+    failure = Failure(stage.sleep or "", event.reason)
+    if event.wanted:
+        tells: list[Command] = [Tell("sleep-failed", stage.name, f"{failure.action}: {failure.reason}")]
+    else:
+        state, tells = _count_failures(state, "sleep-failed", (failure,))
     # The ladder is climbed from its foot: what was put back for the sleep is applied again.
-    state, commands = _restore(replace(_sleep_later(state, event.at), asked=None), Trigger.NO_SLEEP)
+    state = replace(moves.sleep_later(state, event.at), asked=None, refusal="")
+    state, commands = moves.restore(state, Trigger.NO_SLEEP)
     return state, [*commands, *tells]
+
+
+def _unblocked(state: State, event: Unblocked) -> Step:
+    """The wait for the next attempt ends. A look that may have been told of what is gone now begins anew."""
+    if state.refusal:
+        state = moves.forget_refusals(state)
+    if state.phase is not Phase.CHECKING:
+        return state, []
+    return moves.look_anew(state, event.at)
 
 
 def _pretended(state: State, event: Pretended) -> Step:
@@ -273,7 +206,7 @@ def _pretended(state: State, event: Pretended) -> Step:
         state = replace(state, asleep=0)
     if state.phase is not Phase.SLEEPING or event.serial != state.serial:
         return state, []
-    return _go(state, Trigger.PRETEND, stage=state.target), []
+    return moves.go(state, Trigger.PRETEND, stage=state.target), []
 
 
 def _restored(state: State, event: Restored) -> Step:
@@ -286,20 +219,20 @@ def _restored(state: State, event: Restored) -> Step:
         ]
         return replace(state, restore_tries=state.restore_tries + 1, restore_at=event.at + wait), tells
     trigger = Trigger.LOOP if state.looping else Trigger.RESTORED
-    name = _stage(state, state.stage).name if state.stage >= 0 else ""
+    name = moves.stage_of(state, state.stage).name if state.stage >= 0 else ""
     # Putting back was work too: the counters' window begins after it.
-    return _go(state, trigger, stage=-1, busy=True), [Tell("left", name)]
+    return moves.go(state, trigger, stage=-1, busy=True), [Tell("left", name)]
 
 
 def _due(state: State, event: Due) -> Step:
     now = event.at
     state = replace(state, timer=None, evidence=known.forget_ended(state.evidence, now))
     if state.restore_at is not None and now >= state.restore_at:
-        state = _go(state, Trigger.AGAIN, serial=state.serial + 1, restore_at=None)
+        state = moves.go(state, Trigger.AGAIN, serial=state.serial + 1, restore_at=None)
         return state, [Restore(state.serial)]
     wanted = look_at(state, verdict(state, now)) if state.resting else None
     if wanted is not None and now >= wanted:
-        return _look(state, now)
+        return moves.look(state, now)
     if state.sampling and now >= sample_at(state):
         return replace(state, sampled=now), [Look(state.serial, eventless=True)]
     return state, []
@@ -334,8 +267,8 @@ def _nap_asked(state: State, event: NapAsked) -> Step:
         return state, []
     # Whoever asks again, for more, does not take back what is under way.
     began = state.asked[0] if state.asked else event.at
-    return _forget_refusals(replace(state, asked=(began, index))), [
-        Tell("asked", _stage(state, index).name, event.who)
+    return moves.forget_refusals(replace(state, asked=(began, index))), [
+        Tell("asked", moves.stage_of(state, index).name, event.who)
     ]
 
 
@@ -343,9 +276,9 @@ def _wake_asked(state: State, event: WakeAsked) -> Step:
     evidence = replace(state.evidence, began=event.at)
     # Idle time begins anew: the counters' window too.
     state = replace(state, evidence=evidence, asked=None, looping=False, resumes=(), busy=True)
-    state = _forget_refusals(state)
+    state = moves.forget_refusals(state)
     tell = Tell("woken", detail=event.who)
-    return (_go(state, Trigger.WAKE) if state.phase is Phase.HALTED else state), [tell]
+    return (moves.go(state, Trigger.WAKE) if state.phase is Phase.HALTED else state), [tell]
 
 
 def _resumed(state: State, event: Resumed) -> Step:
@@ -367,10 +300,10 @@ def _resumed(state: State, event: Resumed) -> Step:
 
 def _after_sleep(state: State) -> Step:
     if state.depth >= 0 or state.phase is Phase.LEAVING:
-        return _put_back(state)
+        return moves.put_back(state)
     if state.looping and state.phase is not Phase.HALTED:
-        state, unwarned = _unwarn(state)
-        return _go(state, Trigger.LOOP), unwarned
+        state, unwarned = moves.unwarn(state)
+        return moves.go(state, Trigger.LOOP), unwarned
     return state, []
 
 
@@ -378,16 +311,16 @@ def _reconfigured(state: State, event: Reconfigured) -> Step:
     """The stages that are applied belong to the old ladder: leave them; a new one is climbed from its foot."""
     commands: list[Command] = []
     if state.depth >= 0 or state.phase is Phase.LEAVING:
-        state, commands = _put_back(state)
+        state, commands = moves.put_back(state)
     elif state.phase in (Phase.CHECKING, Phase.WARNING):
-        state, commands = _back(state)
+        state, commands = moves.back(state)
     evidence = known.reconfigure(state.evidence, event.settings, event.at)
     state = replace(
         state, settings=event.settings, evidence=evidence, asked=None, failures={}, stage=-1, target=0
     )
-    state = _forget_refusals(state)
+    state = moves.forget_refusals(state)
     if state.phase is Phase.AWAKE:
-        state, more = _look(state, event.at)
+        state, more = moves.look(state, event.at)
         commands += more
     return state, commands
 
@@ -395,6 +328,6 @@ def _reconfigured(state: State, event: Reconfigured) -> Step:
 HANDLERS: dict[type, Callable[[State, Any], Step]] = {
     Heard: _heard, Looked: _looked, Due: _due, LeaseTaken: _lease_taken, LeaseEnded: _lease_ended,
     WindowOpened: _window_opened, WindowClosed: _window_closed, NapAsked: _nap_asked, WakeAsked: _wake_asked,
-    Applied: _applied, Restored: _restored, SleepFailed: _sleep_failed,
+    Applied: _applied, Restored: _restored, SleepFailed: _sleep_failed, Unblocked: _unblocked,
     Pretended: _pretended, Resumed: _resumed, Reconfigured: _reconfigured,
 }  # fmt: skip

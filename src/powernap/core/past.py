@@ -41,13 +41,22 @@ class Spell:
         return max(0.0, self.end - self.begin)
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Who told of energy: which meter, how much of the machine it sees, and ``measured`` or ``estimate``."""
+
+    meter: str = ""
+    scope: str = ""
+    basis: str = ""
+
+
 @dataclass
 class Past:
     """The sums so far.
 
-    :param after: idle seconds after which each stage is entered: a gap began so long before its first stage.
+    :param after: idle seconds after which each stage is entered, for entries that do not tell it themselves.
     :param told: hears each spell as it ends. :param gap: hears the length of each idle gap that led to a nap.
-    :ivar lengths: seconds by state and whether it only would have been. :ivar used: metered energy by state.
+    :ivar lengths: seconds by state and whether it only would have been. :ivar used: energy by state, as the latest meter told (``source``).
     :ivar naps: and of them ``interrupted``; ``woulds`` in watch mode, of them ``would_interrupted``. :ivar sleeps: also those that others asked for.
     """
 
@@ -56,6 +65,7 @@ class Past:
     gap: Callable[[float], None] = lambda _: None
     lengths: dict[tuple[str, bool], float] = field(default_factory=dict)
     used: dict[str, Energy] = field(default_factory=dict)
+    source: Source = Source()
     naps: int = 0
     interrupted: int = 0
     woulds: int = 0
@@ -96,14 +106,20 @@ class Past:
         stage, would = str(entry.get("stage", "")), bool(entry.get("watching"))
         if self._napped is None:
             self._napped, self._nap_would = at, would
-            self._idle = None if self._asked else at - self.after.get(stage, 0.0)
+            self._idle = self._idle_since(at, stage, entry.get("idle_s"))
             self.naps += not would
             self.woulds += would
         self._asked = False
         self._become(stage, at, would=would)
 
+    def _idle_since(self, at: float, stage: str, idle: object) -> float | None:
+        """When the gap began: told by the entry, also where somebody asked for the nap. Entries of old have only the stage's own time."""
+        if isinstance(idle, int | float) and idle >= 0:
+            return at - idle
+        return None if self._asked else at - self.after.get(stage, 0.0)
+
     def _by_request(self, _at: float, _entry: Mapping[str, Any]) -> None:
-        """The next nap begins because somebody asked for it: how long it had been idle is not known."""
+        """The next nap begins because somebody asked for it, and not after its stage's own time."""
         self._asked = True
 
     def _ended(self, at: float, _entry: Mapping[str, Any]) -> None:
@@ -153,9 +169,16 @@ class Past:
         self._become(ABSENT, at)
 
     def _energy(self, _at: float, entry: Mapping[str, Any]) -> None:
-        """A meter's account of some seconds in a state: ``{"event": "energy", "stage": S, "joules": J, "seconds": T}``."""
+        """A meter's account of some seconds in a state: ``{"event": "energy", "stage": S, "joules": J, "seconds": T}``.
+
+        Another meter sees another part of the machine: what the one before it told is forgotten, and not added to.
+        """
         joules, seconds = entry.get("joules"), entry.get("seconds")
         if isinstance(joules, int | float) and isinstance(seconds, int | float):
+            source = Source(*(str(entry.get(key, "")) for key in ("meter", "scope", "basis")))
+            if source != self.source:
+                self.used.clear()
+                self.source = source
             state = str(entry.get("stage") or AWAKE)
             self.used[state] = self.used.get(state, Energy()) + Energy(float(joules), float(seconds))
 

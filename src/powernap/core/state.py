@@ -130,6 +130,11 @@ class State:
         return self.target if self.phase in (Phase.ENTERING, Phase.SLEEPING) else self.stage
 
     @property
+    def by_hand(self) -> bool:
+        """The target is what an admin asked for, or on the way there."""
+        return self.asked is not None and self.target <= self.asked[1]
+
+    @property
     def resting(self) -> bool:
         """Nothing is in flight: only news or the timer will change anything."""
         return self.phase in (Phase.AWAKE, Phase.WARNING, Phase.NAPPING)

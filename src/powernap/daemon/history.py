@@ -42,7 +42,7 @@ class History:
                 entry = json.loads(line)
             except (ValueError, RecursionError):
                 continue  # a torn line: the machine lost power while it was written
-            if isinstance(entry, dict) and isinstance(entry.get("event"), str):
+            if isinstance(entry, dict) and isinstance(entry.get("event"), str) and entry["event"] != "energy":
                 self.entries.append(entry)
 
     def _tail(self) -> bytes:
@@ -59,6 +59,10 @@ class History:
     def add(self, entry: dict[str, Any]) -> None:
         """Remember one thing that happened."""
         self.entries.append(entry)
+        self.note(entry)
+
+    def note(self, entry: dict[str, Any]) -> None:
+        """A line for the file only, which `powernap report` reads and nobody asks the daemon for."""
         if self.path:
             self.unwritten.append(json.dumps(entry, separators=(",", ":"), default=str).encode() + b"\n")
 

@@ -101,7 +101,7 @@ async def serve(
     """
     loop = asyncio.get_running_loop()
     done = until or asyncio.Event()
-    host = Host(ears=LoopEars(loop))
+    host = Host(ears=LoopEars(loop), state=places.state)
     hands = Hands(host, ledger, config.actions, config.settings.action_time_limit)
     left = sorted({change["action"] for change in hands.changed()})
     failed, kept = await hands.restore()

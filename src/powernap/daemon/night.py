@@ -10,7 +10,8 @@ While anything is changed the login manager's *delay* lock is held, so that a sl
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+import contextlib
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from powernap.core import events as ev
@@ -21,6 +22,7 @@ from powernap.host.host import Host
 from powernap.host.people import has_logind
 from powernap.sleep import inhibitors, kernel, preflight, proof, rtc, states, wake_sources
 from powernap.sleep.failure import SleepError
+from powernap.sleep.lock_watch import LockWatch
 from powernap.sleep.login_manager import LoginManager
 from powernap.sleep.options import SleepOptions
 
@@ -29,6 +31,8 @@ ANSWER_MAX = 30.0
 GUARD_MAX = 2.0
 """Seconds that the first change waits for the delay lock: without it a foreign sleep comes over a machine with changed values, which are
 put back after it all the same."""
+AGAIN = 1.0
+"""Seconds until what could not be put back before a sleep is tried once more: most of what refuses is only busy."""
 MAKE_WAY_MAX = 300.0
 """Seconds for which the machine stays up at most because somebody announced a sleep that does not come."""
 LEASE = "sleep"
@@ -46,7 +50,10 @@ class Night:
     """Made when the first stage is entered or the first sleep comes near. Everything happens in the loop's thread.
 
     :param feed: takes events for the core. :param proofs: the record of `powernap prove-wake`.
-    :ivar manager: the login manager, ``None`` where the kernel is asked directly.
+    :param recount: called after somebody else's sleep, of which the clocks may have told nothing: it was shorter than a second.
+    :ivar manager: the login manager, ``None`` where the kernel is asked directly; ``watch``: whose locks hold off a sleep.
+    :ivar offered: what the machine answered when it was last asked for a state; good for one sleep.
+    :ivar turned_away: a sleep was refused only because the one before was not over.
     """
 
     def __init__(
@@ -56,22 +63,32 @@ class Night:
         feed: Callable[[ev.Event], None],
         say: Say,
         proofs: str = proof.DEFAULT,
+        recount: Callable[[], None] = lambda: None,
     ) -> None:
         self.host, self.options, self.feed, self.say, self.proofs = host, options, feed, say, proofs
+        self.recount = recount
         logind = options.through == "logind" or (options.through == "auto" and has_logind(host.files))
         self.manager = LoginManager(host, self._coming, self._over, self._lost) if logind else None
+        self.watch = LockWatch(self.manager, self._unblocked) if self.manager else None
         self.before: wake_sources.Snapshot | None = None
-        self.entering = self.cancelled = False
+        self.offered: dict[str, Availability] = {}
+        self.entering = self.turned_away = False
+        self.cancelled = asyncio.Event()
         self.unguarded = ""
         self.alarm: rtc.Alarm | None = None
 
     # ------------------------------------------------------------ may it?
 
-    async def refusal(self, state: str) -> str:
-        """Why the machine may not sleep now, as a sentence; empty when it may. Never raises."""
+    async def refusal(self, state: str, *, by_hand: bool = False) -> str:
+        """Why the machine may not sleep now, as a sentence; empty when it may. Never raises.
+
+        When what blocked it is gone, ``Unblocked`` is fed.
+
+        :param by_hand: an admin asked for it: locks against *automatic* sleep do not count.
+        """
         try:
             async with asyncio.timeout(ANSWER_MAX):
-                return await self._refusal(state)
+                return await self._refusal(state, automatic=not by_hand)
         except SleepError as error:
             return str(error)
         except TimeoutError:
@@ -79,48 +96,73 @@ class Night:
         except Exception as error:
             return f"whether {state} is possible could not be found out: {type(error).__name__}: {error}"
 
-    async def _refusal(self, state: str) -> str:
-        offered = await self._offered()
+    async def _refusal(self, state: str, *, automatic: bool) -> str:
+        if self.entering:
+            self.turned_away = True
+            return "the sleep before is not over: something that runs after it, such as a hook of systemd-sleep(8), has not ended"
+        self.offered = {state: await self._offers(state)}
         wall = self.host.clock.wall()
         until = preflight.alarm_for(wall, self.options, None)
         record = proof.load(self.proofs)
         request = preflight.Request(state)
-        found = preflight.refused(self.host.files, wall, self.options, request, record, until, offered)
-        if self.manager and not found:
-            blockers = await self.manager.blockers(state)
-            found = [inhibitors.sentence(state, each) for each in blockers]
+        found = preflight.refused(self.host.files, wall, self.options, request, record, until, self.offered)
+        if self.watch and not found:
+            blockers = await self.watch.blockers(state, automatic=automatic)
+            found = [inhibitors.sentence(state, each, automatic=automatic) for each in blockers]
         return "; ".join(found)
 
-    async def _offered(self) -> Mapping[str, Availability]:
-        return await self.manager.offered() if self.manager else states.offered(self.host.files)
+    async def _offers(self, state: str) -> Availability:
+        return await self.manager.offers(state) if self.manager else states.offered(self.host.files)[state]
+
+    def _unblocked(self) -> None:
+        self.feed(ev.Unblocked(self.host.clock.boottime()))
 
     # ------------------------------------------------------------ our own sleep
 
-    async def enter(self, state: str, put_back: Callable[[], Awaitable[tuple[ev.Failure, ...]]]) -> None:
-        """Put back what the stages above changed, make the way back ready, and sleep; returns when the machine is back.
+    def ready(self) -> None:
+        """A sleep is about to be entered. Said at once, so that somebody who comes before its task begins is not lost."""
+        self.cancelled.clear()
+
+    async def enter(
+        self, state: str, put_back: Callable[[], Awaitable[tuple[ev.Failure, ...]]], *, by_hand: bool = False
+    ) -> None:
+        """Put back what the stages above changed, make the way back ready, and sleep; returns when the machine is back and the sleep over.
 
         :raises SleepError: it did not sleep.
         """
-        self.entering, self.cancelled = True, False
+        self.entering = True
         try:
-            failed = await put_back()
-            if failed:
-                named = "; ".join(f"{failure.action}: {failure.reason}" for failure in failed)
-                raise SleepError(f"not everything could be put back before it: {named}")
+            await self._put_back(put_back)
             ready = await self._make_ready(state)
             try:
                 self._refuse_if_cancelled()
                 self.before = wake_sources.read(self.host.files)
-                await (self._through_logind(state) if self.manager else self._through_kernel(state))
+                await (self._through_logind(state, by_hand) if self.manager else self._through_kernel(state))
             finally:
                 self._clear(ready.alarm)
         finally:
             self.entering = False
+            self._rest()
+            if self.turned_away:
+                self.turned_away = False
+                self._unblocked()
+
+    async def _put_back(self, put_back: Callable[[], Awaitable[tuple[ev.Failure, ...]]]) -> None:
+        """All of it, or no sleep."""
+        if await put_back():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.cancelled.wait(), AGAIN)
+            self._refuse_if_cancelled()
+            if failed := await put_back():
+                named = "; ".join(f"{failure.action}: {failure.reason}" for failure in failed)
+                raise SleepError(f"not everything could be put back before it: {named}")
 
     async def _make_ready(self, state: str) -> preflight.Ready:
         """In a thread: a network card may take its time."""
-        offered, record = await self._offered(), proof.load(self.proofs)
+        known, self.offered = self.offered, {}
+        offered = known if state in known else {state: await self._offers(state)}
         files, wall, request = self.host.files, self.host.clock.wall(), preflight.Request(state)
+        record = proof.load(self.proofs)
         ready: preflight.Ready = await aside(
             lambda: preflight.check(files, wall, self.options, request, record, offered=offered), "preflight"
         )
@@ -141,17 +183,17 @@ class Night:
 
     def cancel(self) -> None:
         """Somebody came: do not sleep, if there is still time."""
-        self.cancelled = True
+        self.cancelled.set()
 
     def _refuse_if_cancelled(self) -> None:
-        if self.cancelled:
-            raise SleepError("somebody came")
+        if self.cancelled.is_set():
+            raise SleepError("somebody came", wanted=True)
 
-    async def _through_logind(self, state: str) -> None:
+    async def _through_logind(self, state: str, by_hand: bool) -> None:
         assert self.manager is not None
         # Our own lock would hold off our own sleep.
         self.manager.drop()
-        await self.manager.sleep_through(state)
+        await self.manager.sleep_through(state, automatic=not by_hand)
 
     async def _through_kernel(self, state: str) -> None:
         loop = asyncio.get_running_loop()
@@ -160,7 +202,7 @@ class Night:
             # Twice through the loop: what the kernel has told by now is heard before this goes on.
             for _ in range(2):
                 await asyncio.sleep(0)
-            return "somebody came" if self.cancelled else ""
+            return "somebody came" if self.cancelled.is_set() else ""
 
         def in_use() -> str:
             return asyncio.run_coroutine_threadsafe(heard(), loop).result(ANSWER_MAX)
@@ -186,11 +228,22 @@ class Night:
             self.say("unguarded", detail=trouble)
         self.unguarded = trouble
 
-    def unguard(self) -> None:
-        """Everything is as it was: whoever waited for that may go on."""
-        if self.manager is not None:
+    def unguard(self, *, waiting: bool = False) -> None:
+        """Everything is as it was: whoever waited for that may go on.
+
+        :param waiting: a sleep was refused, and the end of what blocked it is still of interest.
+        """
+        if self.watch and not waiting:
+            self.watch.stop()
+        if self.manager:
             self.manager.drop()
-            if not self.manager.begun and not self.entering:
+        self._rest()
+
+    def _rest(self) -> None:
+        """Leave the bus once nothing is wanted of it."""
+        if self.manager and self.watch:
+            wanted = self.manager.why or self.manager.begun or self.watch.waiting
+            if not (wanted or self.entering):
                 self.manager.close()
 
     def _coming(self, what: str) -> None:
@@ -221,6 +274,9 @@ class Night:
         if not self.entering:
             self._clear(self.alarm)
             self.alarm = None
+            if self.manager:
+                asyncio.get_running_loop().call_soon(self._rest)  # it is the manager that calls
+            self.recount()
             self.feed(ev.LeaseEnded(self.host.clock.boottime(), LEASE))
 
     def _lost(self, why: str) -> None:
@@ -240,5 +296,6 @@ class Night:
 
     def close(self) -> None:
         """The end."""
-        if self.manager is not None:
+        if self.manager and self.watch:
+            self.watch.stop()
             self.manager.close()

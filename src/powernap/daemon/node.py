@@ -36,6 +36,7 @@ from powernap.host.terminals import write_to_all
 from powernap.sleep.failure import SleepError, stats
 
 if TYPE_CHECKING:
+    from powernap.daemon.consumption import Consumption
     from powernap.daemon.night import Night
     from powernap.daemon.thresholds import Thresholds
 
@@ -43,6 +44,8 @@ STOP_LIMIT = 60.0
 """Seconds for putting everything back at the end; the unit's TimeoutStopSec is 90 s, and `powernap undo` comes after it."""
 FREE = (Phase.AWAKE, Phase.HALTED)
 """Phases in which nothing is changed."""
+METERS = ("/sys/class/powercap", "/sys/class/hwmon", "/sys/class/power_supply")
+"""Where the kernel keeps what a meter of this machine could be; without any of them nothing is loaded."""
 COUNTED = 0.5
 """Seconds after a resume until the kernel has surely counted the sleep."""
 DEFECT_SILENCE = 60.0
@@ -69,6 +72,7 @@ class Node:
         self.defects: dict[str, float] = {}
         self.tasks: set[asyncio.Task[None]] = set()
         self._night: Night | None = None
+        self.consumption: Consumption | None = None
         self.state: State
         self.alarm = Alarm(host.clock, self._due, lambda: notify("WATCHDOG=1"), watchdog_period(os.environ))
         assert host.ears is not None
@@ -110,7 +114,7 @@ class Node:
         proofs = os.path.join(
             os.path.dirname(self.voice.history.path) or "/var/lib/powernap", "wake-proof.json"
         )
-        return Night(self.host, self.config.sleep, self.feed, self.voice.say, proofs)
+        return Night(self.host, self.config.sleep, self.feed, self.voice.say, proofs, self._count_sleeps)
 
     # ------------------------------------------------------------ events in, commands out
 
@@ -120,7 +124,31 @@ class Node:
         self.begun = True
         self._run(lambda: self._perform_all(commands))
         self.alarm.arm()
+        self._spawn(self._metering(self.config))
         notify("READY=1")
+
+    async def _metering(self, config: Config) -> None:
+        """From now on the history has what the machine uses, if it has a meter and somewhere to write."""
+        old, self.consumption = self.consumption, None
+        if old:
+            await old.close()
+        places = (self.host.files.names(place) for place in METERS)
+        if not self.voice.history.path or not (config.meters or any(places)):
+            return
+        from powernap.daemon.consumption import begin  # noqa: PLC0415 - only where there may be a meter
+
+        found = await begin(self.host, config.meters.values(), self._used)
+        if found and config.meters != self.config.meters:
+            await found.close()
+            return
+        self.consumption = found
+        if found and self.state.stage >= 0:
+            found.told("entered", self.state.settings.stages[self.state.stage].name, acting=self.acting)
+
+    def _used(self, entry: dict[str, Any]) -> None:
+        self.voice.history.note(entry)
+        if self.state.phase in FREE:
+            self.voice.history.flush()
 
     def feed(self, event: ev.Event) -> None:
         """Something happened. Events that a command causes at once wait until the commands before are carried out."""
@@ -176,9 +204,11 @@ class Node:
             self._tell_ended(before)
         self._perform_all(commands)
         if self._night and before.phase is not self.state.phase and self.state.phase in FREE:
-            self._night.unguard()
+            self._night.unguard(waiting=bool(self.state.refusal))
         if self.thresholds:
             self._mind_gaps(self.thresholds)
+        if self.consumption and self.state.phase is not Phase.LEAVING:
+            self.consumption.mind(event.at)
 
     def _mind_gaps(self, thresholds: Thresholds) -> None:
         """Each idle time that ends teaches how long to wait in the next one."""
@@ -219,7 +249,7 @@ class Node:
 
     async def _look_before_sleep(self, command: ask.Look) -> None:
         """First whether the machine may sleep at all, so that what the monitors say is as fresh as it can be."""
-        refusal = await self.night.refusal(command.sleep)
+        refusal = await self.night.refusal(command.sleep, by_hand=command.by_hand)
         self.lookout.look(command.serial, Scope.ALL, refusal)
 
     def _set_timer(self, command: ask.SetTimer) -> None:
@@ -268,23 +298,26 @@ class Node:
 
     def _sleep(self, command: ask.Sleep) -> None:
         if self.acting:
+            self.night.ready()
             self._spawn(self._falling_asleep(command))
         else:
             self.feed(ev.Pretended(self.host.clock.boottime(), command.serial))
 
     async def _falling_asleep(self, command: ask.Sleep) -> None:
-        reason = ""
+        reason, wanted = "", False
         try:
-            await self.night.enter(command.state, lambda: self.put_back(command.keep))
+            await self.night.enter(
+                command.state, lambda: self.put_back(command.keep), by_hand=command.by_hand
+            )
         except SleepError as error:
-            reason = str(error)
+            reason, wanted = str(error), error.wanted
         except Exception as error:
             self._defect(f"going to {command.state}", error)
             reason = f"{type(error).__name__}: {error}"
         # It may have slept all the same; then that is what counts.
         self.resumes.look()
         if reason:
-            self.feed(ev.SleepFailed(self.host.clock.boottime(), command.serial, reason))
+            self.feed(ev.SleepFailed(self.host.clock.boottime(), command.serial, reason, wanted))
         elif self.state.asleep == command.serial:
             self._resumed(0.0)  # too short for the clocks to tell
 
@@ -312,9 +345,17 @@ class Node:
         """One entry for the history, the journal and whoever watches; on disk at once while that wakes no disk."""
         if what == "entered" and self.state.stage <= 0:
             self.voice.stage_began = self.host.clock.boottime()
-        self.voice.say(what, stage, detail, blockers)
+        self.voice.say(what, stage, detail, blockers, self._idle() if what == "entered" else None)
+        if self.consumption:
+            self.consumption.told(what, stage, acting=self.acting)
         if self.state.phase in FREE:
             self.voice.history.flush()
+
+    def _idle(self) -> float | None:
+        """Seconds since the last activity; ``None`` where something keeps it awake this very moment."""
+        now = self.host.clock.boottime()
+        judged = verdict(self.state, now)
+        return None if judged.blockers else max(0.0, now - judged.idle_since)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
@@ -391,7 +432,10 @@ class Node:
         # What the old monitors know and have not told yet, only they can tell.
         self.refresh(Scope.ALL)
         self._say_all(self.lookout.close())
+        metered_anew = config.meters != self.config.meters
         self.config = config
+        if metered_anew:
+            self._spawn(self._metering(config))
         if self.thresholds:
             self.thresholds.save()
         self.thresholds = self._thresholds(config)
@@ -425,6 +469,8 @@ class Node:
         self._say_all(self.lookout.close())
         if self._night:
             self._night.close()
+        if self.consumption:
+            await self.consumption.close()
         self.resumes.close()
         for task in [*self.tasks, restoring]:
             task.cancel()

@@ -40,8 +40,15 @@ class Voice:
         self.acting = True
         self.stage_began = clock.boottime()
 
-    def say(self, what: str, stage: str = "", detail: str = "", blockers: tuple[Blocker, ...] = ()) -> None:
-        """One entry."""
+    def say(
+        self,
+        what: str,
+        stage: str = "",
+        detail: str = "",
+        blockers: tuple[Blocker, ...] = (),
+        idle: float | None = None,
+    ) -> None:
+        """One entry. ``idle``: seconds since the last activity, of a stage that was entered."""
         now = self.clock.boottime()
         entry: dict[str, Any] = {"event": what, "at": round(now, 3), "time": round(self.clock.wall(), 3)}
         if stage:
@@ -54,6 +61,8 @@ class Voice:
             ]
         if not self.acting and what in ("entered", "left", "sleep"):
             entry["watching"] = True
+        if idle is not None:
+            entry["idle_s"] = round(idle, 3)
         if what == "left":
             entry["seconds"] = round(now - self.stage_began, 3)
         self.history.add(entry)

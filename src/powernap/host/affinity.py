@@ -3,8 +3,7 @@
 Before Linux 6.2 the kernel forgets that when the thread's cpuset changes: a partition that comes takes the threads' processors, and one
 that goes gives them all (kernel/cgroup/cpuset.c, update_tasks_cpumask). Since then it keeps what was asked for (commit 8f9ea86fdf99).
 
-A thread is named by its number, the clock tick of its start (another one that has the number later is not it), and those of its processors
-that were off already when it was remembered.
+A thread is named by its number and the clock tick of its start (another one that has the number later is not it).
 """
 
 from __future__ import annotations
@@ -15,8 +14,8 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from powernap.host import cpu_guards
-from powernap.host.cpus import CPU, format_cpulist, parse_cpulist, read_cpulist
+from powernap.host import cpu_guards, cpusets
+from powernap.host.cpus import CPU, parse_cpulist, read_cpulist
 from powernap.host.files import text
 from powernap.host.knobs import Change
 
@@ -44,8 +43,15 @@ def bound(files: Files) -> Iterator[Change]:
     for task in cpu_guards.tasks(files):
         everywhere = task.allowed >= possible == online
         if not everywhere and (started := _started(files, task.pid)):
-            off = format_cpulist(task.allowed - online)
-            yield Change(f"{task.pid}:{started}:{off}", None, kind="affinity", form="cpulist")
+            yield Change(f"{task.pid}:{started}", None, kind="affinity", form="cpulist")
+
+
+def moved_by_hotplug(files: Files) -> Iterator[Change]:
+    """The threads to be remembered when a processor goes: all that are bound, where cgroups have the cpuset controller, which binds them
+    anew when a processor goes and when it comes (cpuset_hotplug_workfn in kernel/cgroup/cpuset.c).
+    """
+    if forgotten(files) and "cpuset" in cpusets.tree(files).enabled:
+        yield from bound(files)
 
 
 def read(files: Files, target: str) -> str:
@@ -58,14 +64,16 @@ def read(files: Files, target: str) -> str:
 
 
 def write(files: Files, target: str, value: str) -> None:
-    """Bind it. ``OSError`` (ESTALE) also where all but the processors that were off before is there: older kernels bind nobody to those."""
+    """Bind it. ``OSError`` (ESTALE) also where all but the processors that are off is there: older kernels bind nobody to those, and who
+    switched them off was not we (knobs.AFTER).
+    """
     pid, wanted = _there(files, target), parse_cpulist(value)
     try:
         door(files)(pid, wanted)
     except ProcessLookupError as error:
         raise OSError(errno.ESTALE, "the thread has ended") from error
     lost = wanted - parse_cpulist(read(files, target))
-    if lost and lost <= parse_cpulist(target.rpartition(":")[2]):
+    if lost and not lost & read_cpulist(files, f"{CPU}/online"):
         raise OSError(errno.ESTALE, "this kernel binds no thread to processors that are off")
 
 
@@ -80,7 +88,8 @@ def _nobody(_pid: int, _cpus: frozenset[int]) -> None:
 
 
 def _there(files: Files, target: str) -> int:
-    pid, started, _ = target.split(":")
+    # 0.1.0 wrote a third part
+    pid, started, *_ = target.split(":")
     if _started(files, int(pid)) != started:
         raise OSError(errno.ESTALE, "the thread has ended")
     return int(pid)

@@ -3,9 +3,8 @@
 Owns the looking; each guard is a name, a look that answers with its evidence about one disk (or nothing), and which disks stay up
 because of it. A guard that stands leaves that disk alone, and only that one; an admin may pass over any of them by name.
 
-The wear budget needs no memory of ours: a drive counts its starts and its days itself, over its whole life and whoever caused them,
-also while PowerNap was not there. So ``cycles_per_day`` is what a disk may have spent on average over its days in service. A file of
-our own would be lost with the machine's root, would not know the starts of others, and would make the action keep state.
+The wear budget counts with the drive's own counter, whoever caused the starts: those of the last day where the daemon remembers what the
+counter showed a day ago (host/disk_starts.py), else the average over the drive's days in service, which needs no memory.
 """
 
 from __future__ import annotations
@@ -17,10 +16,12 @@ from typing import TYPE_CHECKING
 
 from powernap.core.value import dataclass
 from powernap.host import block_stack, disks, drives, roll
+from powernap.host.disk_starts import nobody_knows
 from powernap.host.files import text
 
 if TYPE_CHECKING:
     from powernap.host.block_stack import Set
+    from powernap.host.disk_starts import OfLastDay
     from powernap.host.disks import Disk
     from powernap.host.drives import Health
     from powernap.host.files import Files
@@ -39,6 +40,7 @@ class Scene:
 
     :param carried: what of the system each disk carries; :param sets: those in operation; :param paths: disks that are paths to another;
     :param smartd: the lines of smartd's configuration, if it runs; :param health: what each disk says, asked when a guard wants it.
+    :param lately: its starts of the last day, where they are known.
     """
 
     files: Files
@@ -48,6 +50,7 @@ class Scene:
     smartd: str
     health: Callable[[Disk], Health]
     cycles_per_day: float
+    lately: OfLastDay
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ class Verdict:
         return not self.guard
 
 
-def scene(files: Files, cycles_per_day: float) -> Scene:
+def scene(files: Files, cycles_per_day: float, lately: OfLastDay = nobody_knows) -> Scene:
     """The machine as it is now."""
     asked: dict[str, Health] = {}
 
@@ -88,6 +91,7 @@ def scene(files: Files, cycles_per_day: float) -> Scene:
         _smartd_lines(files),
         health,
         cycles_per_day,
+        lately,
     )
 
 
@@ -237,12 +241,19 @@ def smart_test(seen: Scene, disk: Disk) -> str:
 
 
 def cycles(seen: Scene, disk: Disk) -> str:
-    """A drive is made for so many starts."""
+    """A drive is made for so many starts. The budget is the last day's, or an average as long as nothing is remembered of a day."""
     wear = seen.health(disk).wear
     if wear.starts is None:
         return ""
     if wear.rated and wear.starts >= wear.rated:
         return f"started {wear.starts} times, and made for {wear.rated}"
+    lately = seen.lately(disk, wear.starts)
+    if lately:
+        spent, most = f"started {lately.starts} times", seen.cycles_per_day * lately.days
+        words = (
+            f"over its budget: {spent} in the last {24 * lately.days:.0f} hours, and {most:.0f} are allowed"
+        )
+        return words if lately.starts >= most else ""
     if wear.days is None:
         return ""
     allowed = seen.cycles_per_day * max(GRANTED, wear.days)

@@ -18,9 +18,11 @@ class Host:
     :param clock: its clocks.
     :param ears: where event sources are heard; ``None`` where nothing can happen (a recorded machine, ``powernap`` without daemon).
     :param live: the kernel of this machine may be asked (sockets, BPF, signals); ``False`` for a recorded tree.
+    :param state: the daemon's directory for what outlives a boot; empty: nothing is remembered.
     """
 
     files: Files = field(default_factory=TreeFiles)
     clock: Clock = field(default_factory=SystemClock)
     ears: Ears | None = None
     live: bool = True
+    state: str = ""

@@ -35,7 +35,8 @@ class Change:
         ``device``: a setting of one plugged-in device, which ends with it (target by host/devices.py);
         ``gpu-persistence``: an NVIDIA card by its PCI address, ``on``/``off`` (host/nvml.py). Of a disk, by its device's path:
         ``ata-power`` (``standby``/``ready``) and ``sas-power`` (a power condition, or ``timers``; host/drives.py).
-        ``affinity``: where a thread may run (target by host/affinity.py).
+        ``affinity``: where a thread may run (target by host/affinity.py). ``interrupt``: where one is served, whatever its number
+        (target by host/irqs.py).
     :param form: how two texts are compared: ``text``, ``number``, ``cpumask`` (hex words), ``cpulist``, ``choice`` (``[this] that``), or
         ``controller`` (one controller in a ``cgroup.subtree_control``: ``new`` is ``+cpuset``, and only that one is put back).
     :param durable: outlives a reboot (most of /sys and /proc/sys does not), so it is put back in a later boot too.
@@ -257,13 +258,29 @@ def _write_affinity(knobs: MachineKnobs, change: Change, value: str) -> None:
     affinity.write(knobs.files, change.target, value)
 
 
+def _read_interrupt(knobs: MachineKnobs, change: Change) -> str:
+    from powernap.host import irqs  # noqa: PLC0415
+
+    return irqs.read(knobs.files, change.target)
+
+
+def _write_interrupt(knobs: MachineKnobs, change: Change, value: str) -> None:
+    from powernap.host import irqs  # noqa: PLC0415
+
+    irqs.write(knobs.files, change.target, value)
+
+
 UNREADABLE = {"hook": "false", "sas-power": "timers"}
 """Kinds whose state cannot be read, and how they were before: only the ledger knows how they were set, so they are always put back."""
 ENDS_BY_ITSELF = {"ata-power": "any access starts the disk"}
 """Kinds with nothing to put back, and why: once set, they end when the machine is used."""
+AFTER = {"affinity": re.compile(r"/sys/devices/system/cpu/(cpu\d+/online|smt/control)")}
+"""Kinds that are put back after all changes of these targets, whoever made them: the kernel binds no thread to a processor that is off, and
+may bind it anew when one comes."""
 
 READ: dict[str, Callable[[MachineKnobs, Change], str]] = {
     "affinity": _read_affinity,
+    "interrupt": _read_interrupt,
     "ata-power": _read_ata_power,
     "sas-power": _read_hook,
     "file": _read_file,
@@ -280,6 +297,7 @@ READ: dict[str, Callable[[MachineKnobs, Change], str]] = {
 }
 WRITE: dict[str, Callable[[MachineKnobs, Change, str], None]] = {
     "affinity": _write_affinity,
+    "interrupt": _write_interrupt,
     "ata-power": _write_ata_power,
     "sas-power": _write_sas_power,
     "file": _write_file,

@@ -18,7 +18,8 @@ gone with its device   nothing (``already``): a device that is unplugged takes i
 =====================  ==========================================================================================
 
 Entries go strictly backwards. Collateral is judged before the first of them, because restoring what disturbed it disturbs it again
-(``smt/control`` = ``on`` revives every processor, a governor comes back with default tunables).
+(``smt/control`` = ``on`` revives every processor, a governor comes back with default tunables). What must come after the changes of other
+actions too (knobs.AFTER) comes last, and is kept in the ledger (``gone``: its processor is) while one of these is in force.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from powernap.core.value import dataclass
 from powernap.host.files import text
-from powernap.host.knobs import ENDS_BY_ITSELF, UNREADABLE, Change, same
+from powernap.host.knobs import AFTER, ENDS_BY_ITSELF, UNREADABLE, Change, same
 from powernap.host.ledger_entry import Entry, Record, Result, knob_of, records_of, replay, result
 
 if TYPE_CHECKING:
@@ -208,14 +209,23 @@ class Ledger:
         """Put back, backwards: everything, or what an action or a stage changed. May be killed anywhere and called again."""
         with self._lock:
             results, self._untold = self._untold, []
-        for step in (self._judge, self._put_back):
-            for found in self.live(action, stage):
+        for step, chosen in ((self._judge, self._disturbed), (self._put_back, self._in_order)):
+            for found in chosen(action, stage):
                 with self._holding(found.change):
                     # looked up now: a directory that we made has taken its files' entries with it, an original may have been handed on
                     entry = self._entry(found.seq)
                     results += step(entry) if entry else []
         self.tidy()
         return [each for each in results if not each.left or self._entry(each.seq)]
+
+    def _disturbed(self, action: str | None, stage: str | None) -> list[Entry]:
+        """What a restore may disturb: all of its own; and what comes last, whosever it is."""
+        own = {each.seq for each in self.live(action, stage)}
+        return [each for each in self.live() if each.seq in own or each.change.kind in AFTER]
+
+    def _in_order(self, action: str | None, stage: str | None) -> list[Entry]:
+        """What is to be put back, backwards."""
+        return sorted(self.live(action, stage), key=lambda entry: entry.change.kind in AFTER)
 
     def forget(self, target: str) -> list[Result]:
         """Drop what is known of a target that will not return; its value stays as it is."""
@@ -325,6 +335,10 @@ class Ledger:
             return [
                 self._close(entry, "handed", f"{above.action} changed it later and puts back the original")
             ]
+        before = self._before(entry)
+        if before:
+            detail = f"waits until {before.change.target} is put back; kept in the ledger"
+            return [result(entry, "gone", detail)]
         try:
             return self._restore(entry)
         except OSError as error:
@@ -371,6 +385,11 @@ class Ledger:
     def _above(self, entry: Entry) -> Entry | None:
         """The next later change of the same knob, where that is still to be undone."""
         return next((each for each in self._stack(entry.change) if each.seq > entry.seq), None)
+
+    def _before(self, entry: Entry) -> Entry | None:
+        """A change that has to be undone before this one."""
+        first = AFTER.get(entry.change.kind)
+        return next((each for each in self.live() if first and first.fullmatch(each.change.target)), None)
 
     # --- records
 

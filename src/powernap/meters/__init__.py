@@ -6,6 +6,9 @@ A meter ``rapl`` is the module ``rapl.py`` (``ipmi-dcmi`` is ``ipmi_dcmi.py``). 
     a frozen dataclass of :func:`powernap.core.options.option` fields; the first one is what an address names (``plug:10.0.0.5``);
 ``SCOPE``
     how much of the machine it sees, a word of :data:`SCOPES`;
+``LOCAL``
+    this machine's kernel answers from a file, so that powernapd may read it too. Other machines, programs, slow controllers and what wakes
+    a device are asked by `powernap measure` only: the unit reaches no network, and a daemon that waits for a controller is none;
 ``probe(host, options) -> Availability``
     is there such a source, and may we read it? Looks at files only: it asks no other machine and starts no program;
 ``open(host, options) -> Meter``
@@ -17,7 +20,6 @@ to is :mod:`powernap.core.energy`'s.
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 import os
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -26,14 +28,16 @@ from powernap.core.value import dataclass
 from powernap.host.availability import Availability, unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
 
     from powernap.core.energy import Sample
     from powernap.host.host import Host
 
-SCOPES = ("wall", "psu", "bmc", "platform", "package", "device")
+SCOPES = ("wall", "psu", "bmc", "platform", "package", "gpu", "device")
 """From the widest. ``wall``: all that is paid for; ``psu``: what goes into the power supplies; ``bmc``: what the management controller says of
-the whole; ``platform``: the board or its firmware's view of it; ``package``: processors and memory; ``device``: one part."""
+the whole; ``platform``: the board or its firmware's view of it; ``package``: processors and memory; ``gpu``: graphics cards; ``device``: one part."""
+WHOLE = SCOPES[:4]
+"""Those that see the machine as a whole."""
 
 
 class Meter(Protocol):
@@ -41,9 +45,11 @@ class Meter(Protocol):
 
     :ivar source: what is read, for people. :ivar interval: seconds over which one reading is a mean, or that lie between two new ones.
     :ivar gap: seconds between two samples that may be bridged. :ivar step: the smallest difference it shows, in watts; 0: not known.
+    :ivar counts: its samples are counters of energy; else they are the power at an instant.
     """
 
     source: str
+    counts: bool
     interval: float
     gap: float
     step: float
@@ -63,6 +69,7 @@ class MeterModule(Protocol):
     __doc__: str | None
     Options: type[Any]
     SCOPE: str
+    LOCAL: bool
 
     def probe(self, host: Host, options: Any) -> Availability:
         """Is it there?"""
@@ -73,18 +80,40 @@ class MeterModule(Protocol):
         ...
 
 
+class Asked(Protocol):
+    """A ``[meter.NAME]`` section of the configuration."""
+
+    @property
+    def name(self) -> str:
+        """Its own."""
+        ...
+
+    @property
+    def type(self) -> str:
+        """The kind."""
+        ...
+
+    @property
+    def options(self) -> Any:
+        """An instance of the kind's."""
+        ...
+
+    @property
+    def enabled(self) -> bool:
+        """``False`` leaves it out, and the kind with it."""
+        ...
+
+
 @dataclass(frozen=True)
 class Found:
-    """One meter of this machine."""
+    """One meter of this machine: its name in the configuration, or its kind. ``asked``: the configuration names it."""
 
+    name: str
     kind: str
     scope: str
     answer: Availability
     options: Any
-
-
-class AddressError(ValueError):
-    """A meter is not written as it should be; the message says how."""
+    asked: bool = False
 
 
 def kinds() -> list[str]:
@@ -102,44 +131,23 @@ def find(kind: str) -> MeterModule:
     return cast("MeterModule", importlib.import_module(f"{__name__}.{kind.replace('-', '_')}"))
 
 
-def ranked(host: Host) -> list[Found]:
-    """Every meter that needs no address, the usable ones first, among them the widest scope first."""
-    found = [_look(host, kind, options) for kind in kinds() if (options := _defaults(kind)) is not None]
-    return sorted(found, key=lambda each: (not each.answer, SCOPES.index(each.scope), each.kind))
+def ranked(host: Host, asked: Iterable[Asked] = ()) -> list[Found]:
+    """The configured meters, and every other kind that needs no address: the usable ones first, among them the widest scope first."""
+    sections = list(asked)
+    taken = {each.type for each in sections}
+    found = [look(host, each.type, each.options, each.name) for each in sections if each.enabled]
+    found += [
+        look(host, kind, options)
+        for kind in kinds()
+        if kind not in taken and (options := _defaults(kind)) is not None
+    ]
+    return sorted(
+        found, key=lambda each: (not each.answer, SCOPES.index(each.scope), not each.asked, each.name)
+    )
 
 
-def parse(text: str) -> tuple[str, Any]:
-    """``rapl``, ``plug:10.0.0.5`` or ``redfish:https://bmc7,netrc=/etc/powernap/netrc``: the kind and its options."""
-    head, *more = text.split(",")
-    kind, colon, first = head.partition(":")
-    if kind not in kinds():
-        raise AddressError(f'there is no meter "{kind}"; the meters are {", ".join(kinds())}')
-    fields = [field.name for field in dataclasses.fields(find(kind).Options)]
-    if colon and not fields:
-        raise AddressError(f'the meter {kind} has no address; write "{kind}"')
-    given = {fields[0]: first} if colon else {}
-    for item in more:
-        key, equals, value = item.partition("=")
-        if not equals or key.replace("-", "_") not in fields:
-            known = ", ".join(fields) or "none"
-            raise AddressError(f'"{item}" is no option of the meter {kind}; its options are {known}')
-        given[key.replace("-", "_")] = value
-    try:
-        options = find(kind).Options(**given)
-    except TypeError:
-        raise AddressError(f'the meter {kind} needs an address; write "{kind}:{fields[0].upper()}"') from None
-    for complaint in _complaints(options):
-        raise AddressError(f"meter {kind}: {complaint}")
-    return kind, options
-
-
-def at(host: Host, text: str) -> Found:
-    """The meter that ``text`` names; :class:`AddressError`."""
-    kind, options = parse(text)
-    return _look(host, kind, options)
-
-
-def _look(host: Host, kind: str, options: Any) -> Found:
+def look(host: Host, kind: str, options: Any, name: str = "") -> Found:
+    """What one of them answers; a probe that breaks is an answer too. ``name``: what the configuration calls it."""
     module = find(kind)
     try:
         answer = module.probe(host, options)
@@ -147,7 +155,7 @@ def _look(host: Host, kind: str, options: Any) -> Found:
         answer = unavailable(
             f"{type(error).__name__}: {error}", "please report this with `powernap snapshot`"
         )
-    return Found(kind, module.SCOPE, answer, options)
+    return Found(name or kind, kind, module.SCOPE, answer, options, bool(name))
 
 
 def _defaults(kind: str) -> Any | None:
@@ -156,11 +164,3 @@ def _defaults(kind: str) -> Any | None:
         return find(kind).Options()
     except TypeError:
         return None
-
-
-def _complaints(options: Any) -> Iterator[str]:
-    """What the options' own checks say."""
-    for field in dataclasses.fields(options):
-        check = field.metadata.get("check")
-        if check and (complaint := check(getattr(options, field.name))):
-            yield f'"{field.name}": {complaint}'

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from powernap.host.host import Host
 
 SCOPE = "platform"
+LOCAL = True
 HWMON = "/sys/class/hwmon"
 UNKNOWN = 0xFFFFFFFF * 1000
 """What _PMM answers when it cannot tell (ACPI specification, 10.4.1), in the driver's microwatts."""
@@ -62,7 +63,7 @@ def open(host: Host, options: Options) -> Acpi:  # noqa: A001 - the word of the 
 class Acpi:
     """Meters that together see the machine."""
 
-    step = 0.001
+    step, counts = 0.001, False
 
     def __init__(self, host: Host, places: list[str]) -> None:
         self.host, self.places = host, places

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from powernap.host.host import Host
 
 SCOPE = "platform"
+LOCAL = True
 SUPPLY = "/sys/class/power_supply"
 
 
@@ -57,7 +58,7 @@ class Battery:
     """Batteries that discharge together."""
 
     # gauges renew their reading every few seconds (smart battery specification: a mean over one minute at most)
-    step, interval, gap = 0.01, 5.0, 60.0
+    step, interval, gap, counts = 0.01, 5.0, 60.0, False
 
     def __init__(self, host: Host, paths: list[str]) -> None:
         self.host, self.paths, self.source = host, paths, ", ".join(paths)

@@ -1,7 +1,7 @@
 """A program of the admin's that prints the watts: for a PDU, a UPS, a controller or anything else that has a tool of its own.
 
 It is started for each reading, directly and never through a shell, and prints the watts as the first number of its output ("142.5", "142.5 W").
-Used by `powernap measure`; it must answer within the time limit.
+Used by `powernap measure` only; it must answer within the time limit.
 """
 
 from __future__ import annotations
@@ -22,15 +22,12 @@ if TYPE_CHECKING:
     from powernap.host.host import Host
 
 SCOPE = "wall"
+LOCAL = False
 NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 
 
-def _seconds(value: str) -> str | None:
-    try:
-        good = 0 < float(value) <= 3600
-    except ValueError:
-        good = False
-    return None if good else f'"{value}" is not a number of seconds between 0 and 3600'
+def _seconds(value: float) -> str | None:
+    return None if 0 < value <= 3600 else "must be more than 0, and at most an hour"
 
 
 @dataclass(frozen=True)
@@ -40,8 +37,12 @@ class Options:
     program: str = option(
         help="The program and its arguments, as words.", example="/usr/local/bin/pdu-watts outlet7"
     )
-    interval: str = option("1", example="10", check=_seconds, help="Seconds between two readings.")
-    limit: str = option("10", example="30", check=_seconds, help="Seconds after which a reading is given up.")
+    interval: float = option(
+        1.0, unit="duration", example="10s", check=_seconds, help="How long lies between two readings."
+    )
+    limit: float = option(
+        10.0, unit="duration", example="30s", check=_seconds, help="After how long a reading is given up."
+    )
 
 
 def probe(host: Host, options: Options) -> Availability:
@@ -68,12 +69,12 @@ def open(host: Host, options: Options) -> Command:  # noqa: A001 - the word of t
 class Command:
     """The program."""
 
-    step = 0.0
+    step, counts = 0.0, False
 
     def __init__(self, host: Host, options: Options) -> None:
         self.host, self.source = host, options.program
-        self.words, self.limit = shlex.split(options.program), float(options.limit)
-        self.interval = float(options.interval)
+        self.words, self.limit = shlex.split(options.program), options.limit
+        self.interval = options.interval
         self.gap = 3 * self.interval + self.limit
 
     def read(self) -> Sample:

@@ -6,6 +6,7 @@ loaded. Sensors of one chip are mostly parts of each other, so they are never ad
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from powernap.core.energy import Count, Sample
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from powernap.host.host import Host
 
 SCOPE = "device"
+LOCAL = True
 HWMON = "/sys/class/hwmon"
 SHAPES = ("energy*_input", "power*_input", "power*_average")
 """Counters first: they miss nothing between two looks."""
@@ -85,10 +87,11 @@ def open(host: Host, options: Options) -> Hwmon:  # noqa: A001 - the word of the
 class Hwmon:
     """One sensor."""
 
-    step, interval, gap = 0.0, INTERVAL, BRIDGED
+    step, interval = 0.0, INTERVAL
 
     def __init__(self, host: Host, sensor: Sensor) -> None:
-        self.host, self.sensor, self.source = host, sensor, sensor.path
+        self.host, self.sensor, self.source, self.counts = host, sensor, sensor.path, sensor.counts
+        self.gap = math.inf if sensor.counts else BRIDGED
 
     def read(self) -> Sample:
         """Watts, or joules."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from powernap.host.host import Host
 
 SCOPE = "bmc"
+LOCAL = False
 DEVICE = "/dev/ipmi0"
 NETFN, COMMAND, GROUP = 0x2C, 0x02, 0xDC
 REQUEST = bytes((GROUP, 0x01, 0x00, 0x00))
@@ -98,7 +99,7 @@ class Dcmi:
     """The open controller."""
 
     source = DEVICE
-    step, interval, gap = 1.0, 10.0, 60.0
+    step, interval, gap, counts = 1.0, 10.0, 60.0, False
 
     def __init__(self, host: Host, controller: Controller) -> None:
         self.host, self.controller = host, controller

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from powernap.host.host import Host
 
 SCOPE = "wall"
+LOCAL = False
 LIMIT = 5.0
 """Seconds for one answer."""
 HOST = re.compile(r"[A-Za-z0-9.:\[\]-]+")
@@ -65,7 +66,7 @@ def open(host: Host, options: Options) -> Plug:  # noqa: A001 - the word of the 
 class Plug:
     """One plug, or the plugs of one machine."""
 
-    step, interval, gap = 0.1, 1.0, 15.0
+    step, interval, gap, counts = 0.1, 1.0, 15.0, False
 
     def __init__(self, host: Host, sockets: list[tuple[str, str]]) -> None:
         self.host, self.sockets = host, sockets

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from powernap.host.host import Host
 
 SCOPE = "psu"
+LOCAL = True
 INPUT = re.compile(r"pin\d*")
 """Labels of the input power (drivers/hwmon/pmbus/pmbus_core.c)."""
 
@@ -54,7 +55,7 @@ class Psu:
     """All power supplies."""
 
     # PMBus numbers have 11 bits of mantissa, half a watt in a kilowatt; supplies renew them about once a second
-    step, interval, gap = 0.5, 1.0, 10.0
+    step, interval, gap, counts = 0.5, 1.0, 10.0, False
 
     def __init__(self, host: Host, paths: list[str]) -> None:
         self.host, self.paths, self.source = host, paths, ", ".join(paths)

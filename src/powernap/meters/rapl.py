@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from powernap.host.host import Host
 
 SCOPE = "package"
+LOCAL = True
 POWERCAP = "/sys/class/powercap"
 DRIVERS = ("intel-rapl", "intel-rapl-tpmi", "intel-rapl-mmio")
 """Control types in the order in which they are believed; AMD is shown as the first one."""
@@ -74,7 +75,7 @@ def open(host: Host, options: Options) -> Rapl:  # noqa: A001 - the word of the 
 class Rapl:
     """Counters that together are the processors, or the platform."""
 
-    step = 0.0
+    step, counts = 0.0, True
 
     def __init__(self, host: Host, found: list[Zone]) -> None:
         self.host, self.zones = host, found

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from powernap.host.host import Host
 
 SCOPE = "bmc"
+LOCAL = False
 LIMIT = 15.0
 """Seconds for one answer: controllers are slow."""
 ADDRESS = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+")
@@ -88,7 +89,7 @@ def open(host: Host, options: Options) -> Redfish:  # noqa: A001 - the word of t
 class Redfish:
     """One resource of one controller."""
 
-    step, interval, gap = 1.0, INTERVAL, 5 * INTERVAL
+    step, interval, gap, counts = 1.0, INTERVAL, 5 * INTERVAL, False
 
     def __init__(self, host: Host, options: Options, path: str) -> None:
         self.host, self.options, self.path = host, options, path

@@ -6,9 +6,13 @@ Owns how a lock is read and said, and which locks keep the machine out of which 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from powernap.core.value import dataclass
 from powernap.sleep.states import OFF
+
+if TYPE_CHECKING:
+    from powernap.host.dbus_message import Message
 
 SIGNATURE = "a(ssssuu)"
 """What ``ListInhibitors`` answers: what, who, why, mode, uid, pid."""
@@ -39,6 +43,16 @@ def parse(rows: Iterable[tuple[str, str, str, str, int, int]], user: Callable[[i
         Inhibitor(tuple(what.split(":")), _clean(who) or "somebody", _clean(why), mode, uid, user(uid), pid)
         for what, who, why, mode, uid, pid in rows
     ]
+
+
+def changed(signal: Message) -> bool:
+    """Whether a ``PropertiesChanged`` of the login manager tells of locks that hold something off (``BlockInhibited``, and since systemd
+    257 ``BlockWeakInhibited``), not only delay it.
+    """
+    if signal.member != "PropertiesChanged" or signal.signature != "sa{sv}as":
+        return False
+    names = (*signal.body[1], *signal.body[2])
+    return any(name.startswith("Block") and name.endswith("Inhibited") for name in names)
 
 
 def lock_of(state: str) -> str:

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from powernap.host import dbus
@@ -25,7 +24,8 @@ from powernap.host.logind import MANAGER, NAME, PATH
 from powernap.host.resume import SLEPT_MIN, asleep_so_far
 from powernap.sleep import inhibitors
 from powernap.sleep.failure import SleepError, stats
-from powernap.sleep.inhibitors import Inhibitor
+from powernap.sleep.inhibitors import Inhibitor, lock_of
+from powernap.sleep.login_calls import ANSWER_MAX, LACKING, asking, call, close_all, unit_failure, value_of
 from powernap.sleep.login_states import METHODS, availability
 
 ROOT_CHECK_INHIBITORS = 1
@@ -35,33 +35,20 @@ Even then not by one that root holds itself (seen with 252), so the look of our 
 """
 SIGNALS = {"PrepareForSleep": "sleep", "PrepareForShutdown": "shutdown"}
 PREPARING = {"PreparingForSleep": "sleep", "PreparingForShutdown": "shutdown"}
-LACKING = (
-    "org.freedesktop.DBus.Error.UnknownMethod",
-    "org.freedesktop.DBus.Error.UnknownInterface",
-    "org.freedesktop.DBus.Error.NotSupported",
-)
 BEGUN = "org.freedesktop.login1.OperationInProgress"
 WHO = "powernapd"
 DELAY_MAX = 5.0
 """Seconds: logind's own default of ``InhibitDelayMaxSec`` (logind.conf(5))."""
 SLEEP_MAX = 600.0
 """Seconds awake within which a sleep that was accepted must have begun and ended; the loop's clock stands still in between."""
-ANSWER_MAX = 25.0
-"""Seconds that a call may take: what libdbus and sd-bus give one."""
-SYSTEMD, SYSTEMD_PATH = "org.freedesktop.systemd1", "/org/freedesktop/systemd1"
-
-
-@contextmanager
-def _asking(what: str) -> Iterator[None]:
-    """Turn what can go wrong between us and logind into a ``SleepError`` that begins with ``what``; staying awake is what follows."""
-    try:
-        yield
-    except BusError as error:
-        raise SleepError(f"{what}: {error}") from error
-    except TimeoutError as error:
-        raise SleepError(f"{what}: no answer within {ANSWER_MAX:g} s") from error
-    except OSError as error:
-        raise SleepError(f"{what}: {error}") from error
+LOCKS = {
+    "sender": NAME,
+    "path": PATH,
+    "interface": PROPERTIES,
+    "member": "PropertiesChanged",
+    "arg0": MANAGER,
+}
+"""What tells of locks; logind says of each that is taken or given back that ``BlockInhibited`` changed (logind-inhibit.c)."""
 
 
 class LoginManager:
@@ -90,30 +77,31 @@ class LoginManager:
         self.delay_max = DELAY_MAX
         self.begun: dict[str, float] = {}
         self.bus: Bus | None = None
+        self.telling: Bus | None = None
         self.owner = ""
-        self.heard = 0
+        self.heard = self.ends = 0
         self.why = ""
         self.lock = -1
         self.released = False
+        self.changed: Callable[[], None] | None = None
         self.connecting, self.taking = asyncio.Lock(), asyncio.Lock()
         self.tasks: set[asyncio.Task[None]] = set()
         self.waiting: list[asyncio.Future[float]] = []
 
     # --- what can be asked
 
-    async def offered(self) -> dict[str, Availability]:
-        """Each sleep state, whether logind would enter it; ``SleepError`` when logind cannot be asked."""
-        with _asking("cannot ask logind which sleep states there are"):
+    async def offers(self, state: str) -> Availability:
+        """Whether logind would enter this sleep state; ``SleepError`` when it cannot be asked."""
+        with asking(f"cannot ask logind for {state}"):
             await self._connected()
-            answers = await asyncio.gather(*[self._can(state) for state in METHODS])
-        return dict(zip(METHODS, answers, strict=True))
+            return await self._can(state)
 
     async def blockers(self, state: str, *, automatic: bool = True) -> list[Inhibitor]:
         """The locks that keep the machine out of a sleep state now; ``SleepError`` when that cannot be told.
 
         :param automatic: nobody asked for it by hand; then ``idle`` locks count too.
         """
-        with _asking("cannot ask logind what holds off sleep"):
+        with asking("cannot ask logind what holds off sleep"):
             reply = await self._ask("ListInhibitors")
         if reply.signature != inhibitors.SIGNATURE:
             raise SleepError(f"logind lists inhibitor locks as {reply.signature!r}, which is not understood")
@@ -122,28 +110,29 @@ class LoginManager:
 
     async def failure(self, state: str) -> str:
         """Why the last sleep failed, as systemd knows it; empty when it did not fail or systemd does not tell. For after ``over``."""
-        unit = f"systemd-{state}.service"
         try:
             bus = await self._connected()
-            reply = await _call(bus, SYSTEMD, SYSTEMD_PATH, f"{SYSTEMD}.Manager", "GetUnit", "s", unit)
-            result = await _property(bus, SYSTEMD, reply.body[0], f"{SYSTEMD}.Service", "Result")
         except (OSError, BusError, SleepError):
             return ""
-        if result in {None, "success"}:
-            return ""
-        return f"{unit} failed ({result}); `journalctl -b -u {unit}` says why"
+        return await unit_failure(bus, f"systemd-{state}.service")
 
     async def sleep(self, state: str, *, automatic: bool = True) -> None:
         """Enter a sleep state, unless a lock is against it: looked for here, and by logind itself where it does so for root.
 
         Returns when logind has accepted, after ``coming`` was called; whether the machine slept, ``over`` tells. ``SleepError`` with
-        logind's reason when it has not.
+        logind's reason when it has not. One that somebody else asked for meanwhile is as good.
         """
-        await self._refuse_if_blocked(state, automatic=automatic)
+        ends = self.ends
+        if lock_of(state) not in self.begun:
+            await self._refuse_if_blocked(state, automatic=automatic)
+        if lock_of(state) in self.begun or self.ends != ends:
+            return
         try:
-            with _asking(f"logind refuses {state}"):
+            with asking(f"logind refuses {state}"):
                 await self._order(METHODS[state])
         except SleepError:
+            if lock_of(state) in self.begun or self.ends != ends:
+                return
             # A lock may have come between: then its holder is the reason to tell, not "access denied".
             await self._refuse_if_blocked(state, automatic=automatic)
             raise
@@ -194,6 +183,7 @@ class LoginManager:
     def close(self) -> None:
         """Give back the lock and leave the bus; nothing is called any more. The next call begins anew."""
         self.drop()
+        self.ignore_locks()
         self.begun.clear()
         self.released = False
         for task in self.tasks:
@@ -202,10 +192,24 @@ class LoginManager:
             self.bus.close()
             self.bus = None
 
+    # --- others' locks
+
+    async def hear_locks(self, changed: Callable[[], None]) -> None:
+        """From now on call this when a block lock is taken or given back, and when logind or the bus is back: what was told in between
+        is lost. Until :meth:`ignore_locks`; ``SleepError`` when logind cannot be asked.
+        """
+        with asking("cannot hear of logind's locks"):
+            await self._hear_locks(await self._connected())
+            self.changed = changed
+
+    def ignore_locks(self) -> None:
+        """Call nobody any more."""
+        self.changed = None
+
     # --- asking
 
     async def _ask(self, member: str, signature: str = "", *body: Any) -> Message:
-        return await _call(await self._connected(), NAME, PATH, MANAGER, member, signature, *body)
+        return await call(await self._connected(), NAME, PATH, MANAGER, member, signature, *body)
 
     async def _can(self, state: str) -> Availability:
         try:
@@ -247,6 +251,7 @@ class LoginManager:
                     self.bus = await self._connect()
                 if self.why:
                     self._aside(self._take(anew=self.held))
+                self._locks_changed()
             return self.bus
 
     async def _connect(self) -> Bus:
@@ -260,6 +265,8 @@ class LoginManager:
             self.owner = owner if heard == self.heard else self.owner
             for member in SIGNALS:
                 await match(bus, sender=NAME, path=PATH, interface=MANAGER, member=member)
+            if self.changed:
+                await self._hear_locks(bus)
             await self._learn(bus)
             if not bus.open:
                 raise BusLostError("the message bus is gone")
@@ -271,18 +278,18 @@ class LoginManager:
 
     async def _learn(self, bus: Bus) -> None:
         """The time limit of a delay, and whether something is coming already. What was heard meanwhile is newer than these answers."""
-        limit = await _property(bus, NAME, PATH, MANAGER, "InhibitDelayMaxUSec")
+        limit = await value_of(bus, NAME, PATH, MANAGER, "InhibitDelayMaxUSec")
         self.delay_max = limit / 1e6 if isinstance(limit, int) else DELAY_MAX
         for name, what in PREPARING.items():
             heard = self.heard
-            coming = await _property(bus, NAME, PATH, MANAGER, name) is True
+            coming = await value_of(bus, NAME, PATH, MANAGER, name) is True
             if heard == self.heard:
                 self._prepare(what, coming=coming)
 
     def _aside(self, work: Coroutine[Any, Any, None]) -> None:
         async def told() -> None:
             try:
-                with _asking("logind cannot be asked"):
+                with asking("logind cannot be asked"):
                     await work
             except SleepError as error:
                 self.lost(error.reason)
@@ -301,6 +308,17 @@ class LoginManager:
         elif message.sender == self.owner and message.member in SIGNALS and message.signature == "b":
             self.heard += 1
             self._prepare(SIGNALS[message.member], coming=message.body[0])
+        elif message.sender == self.owner and inhibitors.changed(message):
+            self._locks_changed()
+
+    async def _hear_locks(self, bus: Bus) -> None:
+        if self.telling is not bus:
+            await match(bus, **LOCKS)
+            self.telling = bus
+
+    def _locks_changed(self) -> None:
+        if self.changed:
+            self.changed()
 
     def _prepare(self, what: str, *, coming: bool) -> None:
         if coming and what not in self.begun:
@@ -313,6 +331,7 @@ class LoginManager:
 
     def _end(self, what: str) -> None:
         slept = self.asleep() - self.begun.pop(what)
+        self.ends += 1
         self.released = self.released and bool(self.begun)
         for ended in self.waiting:
             if not ended.done():
@@ -331,6 +350,7 @@ class LoginManager:
     async def _returned(self) -> None:
         if self.bus:
             await self._learn(self.bus)
+            self._locks_changed()
             await self._take(anew=True)
 
     def _end_all(self) -> None:
@@ -354,7 +374,7 @@ class LoginManager:
     async def _take(self, *, anew: bool = False) -> None:
         """The old descriptor goes when the new one is there; never two for longer than that."""
         async with self.taking:
-            with _asking("logind gives no delay lock, so a sleep that others ask for comes without a word"):
+            with asking("logind gives no delay lock, so a sleep that others ask for comes without a word"):
                 await self._connected()
                 if not self.why or self.begun or (self.held and not anew):
                     return
@@ -365,10 +385,10 @@ class LoginManager:
                         return  # its signal is on the way; the lock is taken after it
                     raise
             if len(reply.fds) != 1:
-                _close(reply.fds)
+                close_all(reply.fds)
                 raise SleepError("logind answers a delay lock without its descriptor")
             if not self.why or self.released:
-                _close(reply.fds)
+                close_all(reply.fds)
                 return
             self._close_lock()
             self.lock = reply.fds[0]
@@ -377,23 +397,3 @@ class LoginManager:
         if self.lock >= 0:
             os.close(self.lock)
             self.lock = -1
-
-
-def _close(fds: tuple[int, ...]) -> None:
-    for fd in fds:
-        os.close(fd)
-
-
-async def _call(
-    bus: Bus, to: str, path: str, interface: str, member: str, signature: str = "", *body: Any
-) -> Message:
-    async with asyncio.timeout(ANSWER_MAX):
-        return await bus.call(to, path, interface, member, signature, *body)
-
-
-async def _property(bus: Bus, to: str, path: str, interface: str, name: str) -> Any:
-    """A property's value; ``None`` where this version has none of that name."""
-    try:
-        return (await _call(bus, to, path, PROPERTIES, "Get", "ss", interface, name)).body[0]
-    except BusError:
-        return None

@@ -6,7 +6,6 @@ Reading (:func:`read`) and judging (:func:`woke`) are apart. The kernel counts a
 
 from __future__ import annotations
 
-import re
 from dataclasses import field
 from typing import TYPE_CHECKING
 
@@ -97,22 +96,6 @@ def read(files: Files) -> Snapshot:
         whole_number(files, f"{STATS}/success"),
         whole_number(files, f"{STATS}/last_hw_sleep"),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class AcpiDevice:
-    """A line of /proc/acpi/wakeup: the deepest state that it can wake from, and whether it may."""
-
-    name: str
-    state: str
-    enabled: bool
-    node: str
-
-
-def parse_acpi_wakeup(content: str) -> tuple[AcpiDevice, ...]:
-    """``"LID0  S3  *enabled  platform:PNP0C0D:00"`` (drivers/acpi/proc.c); a second device of the same line has a line of its own."""
-    found = re.findall(r"^(\S+)[ \t]+(S\d)[ \t]+\*(enabled|disabled)[ \t]*(\S*)", content, re.MULTILINE)
-    return tuple(AcpiDevice(name, state, able == "enabled", node) for name, state, able, node in found)
 
 
 def armed(files: Files) -> tuple[Wake, ...]:
