@@ -60,13 +60,13 @@ integration: $(STAMP)
 lab: $(STAMP)
 	@tools/install_debs $(LAB_DEBS)
 	$(BIN)/python -m lab.build
-	$(BIN)/pytest -q -n 2 --dist worksteal -m "not long" tests/lab
+	$(BIN)/pytest -q -n 3 --dist worksteal -m "not long" tests/lab
 
-# Every claim that takes the guest: all of tests/lab, two guests at a time.
+# Every claim that takes the guest: all of tests/lab, three guests at a time: each waits about a third of its time.
 lab-full: $(STAMP)
 	@tools/install_debs $(LAB_DEBS)
 	$(BIN)/python -m lab.build
-	$(BIN)/pytest -q -n 2 --dist worksteal tests/lab
+	$(BIN)/pytest -q -n 3 --dist worksteal tests/lab
 
 lab-shell: $(STAMP)
 	@tools/install_debs $(LAB_DEBS)

@@ -19,7 +19,8 @@ DATE = "2026-11-22"
 EXIT = """
 0: It worked; the answer is yes.
 
-1: A negative answer: `why` found nothing that keeps the machine awake, `nap` found that it is in use, `undo` could not put everything back.
+1: A negative answer: `why` found nothing that keeps the machine awake, `nap` found that it is in use, `doctor` found something, `report` found no history,
+`prove-wake` proved nothing (with `--list`: nothing is proven), `measure` found no meter or no answer, and `undo`, `try` or `actions --try` could not put everything back.
 
 2: Wrong usage, or a configuration with faults.
 

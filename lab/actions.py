@@ -17,6 +17,8 @@ USB = "/sys/devices/pci0000:00/0000:00:05.0/usb1"
 EDU = "/sys/devices/pci0000:00/0000:00:0a.0"
 HDA = "/sys/module/snd_hda_intel/parameters"
 HOOKS = "/run/lab-hooks"
+TOLD = "/var/lib/powernap/lamps"
+"""What the hooks write: where the unit lets its programs write."""
 MASK = r"/proc/irq/\d+\b.*\bsmp_affinity"
 
 
@@ -94,9 +96,9 @@ CASES: dict[str, Case] = {
     "hooks": Case(
         options=f'directory = "{HOOKS}"',
         shell=f"""mkdir -p {HOOKS}; for each in 10-lamp 20-fan; do
-            printf '#!/bin/sh\\necho "$1" > "/run/lab-hook-${{0##*/}}"\\n' > {HOOKS}/$each; chmod 755 {HOOKS}/$each
-            echo false > /run/lab-hook-$each; done""",
-        told=("/run/lab-hook-10-lamp", "/run/lab-hook-20-fan"),
+            printf '#!/bin/sh\\necho "$1" > "{TOLD}/${{0##*/}}"\\n' > {HOOKS}/$each; chmod 755 {HOOKS}/$each
+            mkdir -p {TOLD}; echo false > {TOLD}/$each; done""",
+        told=(f"{TOLD}/10-lamp", f"{TOLD}/20-fan"),
     ),
 }
 NOT_HERE = {

@@ -76,12 +76,6 @@ def settings() -> dict[str, str]:
     }
 
 
-def without_hooks() -> None:
-    """hdparm's, which looks at each disk after a sleep through systemd-sleep(8), takes half a minute here; until it ends the sleep lasts."""
-    for hook in HOOKS.iterdir():
-        hook.unlink()
-
-
 def look_at_sleep() -> None:
     """From now on systemd-sleep(8) waits, right before it tells the kernel to sleep, until ``at_sleep`` has looked."""
     os.mkfifo(ABOUT)

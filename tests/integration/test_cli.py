@@ -272,7 +272,7 @@ def test_the_screen_beside_a_daemon_shows_the_daemons_ladder_and_monitors(daemon
     assert {"kernel-quiet", "cpu-clock"} == {each["name"] for each in found["actions"] if each["used"]}
     screen = powernap(**place).stdout
     assert "watching only" in screen
-    assert 'stage "ease": kernel-quiet' in screen
+    assert "stage ease in " in screen
 
 
 @pytest.mark.root

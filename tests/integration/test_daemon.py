@@ -350,3 +350,19 @@ def test_no_sleep_without_a_way_back(tmp_path: Path) -> None:
             why in entry["detail"] for why in ("suspend is not possible", "no way to wake this machine")
         )
         assert daemon.ask("why")["next"]["refused"] == entry["detail"]
+
+
+@pytest.mark.root
+@pytest.mark.alone
+def test_a_damaged_ledger_is_kept_and_told_at_the_start(tmp_path: Path) -> None:
+    """What an earlier life left and nobody can put back: in the history, with the name of the copy."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "ledger.jsonl").write_bytes(b"no record of ours\n")
+    with Daemon(tmp_path, ACTING) as daemon:
+        told = [e["detail"] for e in daemon.ask("history", count=99)["entries"] if e["event"] == "damaged"]
+        log = daemon.log()
+    copy = tmp_path / "run" / "ledger.jsonl.damaged"
+    assert told[0].startswith("line 1 is damaged")
+    assert f"the damaged ledger is kept as {copy}" == told[1]
+    assert str(copy) in log
+    assert copy.read_bytes() == b"no record of ours\n"

@@ -202,7 +202,7 @@ def test_a_foreign_sleep_too_short_for_the_clocks_is_told_by_its_end(machine: Pr
     async def work() -> None:
         async with living(machine, EASE) as keeper:
             await keeper.reach("napping")
-            keeper.node.sleeps = 0
+            keeper.node.resumes.sleeps = 0
             with open(f"{counts}/success", "w", encoding="utf-8") as file:  # noqa: ASYNC230
                 file.write("1")
             assert not keeper.said("resumed")

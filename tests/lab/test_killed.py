@@ -113,7 +113,6 @@ def test_killed_at_every_write_and_met(equipped, names):
     assert {name for name, each in found.items() if not each["killed"] == each["moments"] >= 4} == set()
 
 
-@pytest.mark.long
 def test_the_daemon_is_killed_in_a_nap_and_the_service_manager_starts_it_anew(lab):
     """Its unit's ExecStopPost puts everything back, and the next life begins awake with an empty ledger."""
     daemon = Daemon(lab, CONFIG)

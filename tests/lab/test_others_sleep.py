@@ -86,11 +86,9 @@ def napping(lab, **settings):
     return daemon
 
 
-@pytest.mark.long
 def test_whoever_asks_the_login_manager_for_sleep_waits_until_all_is_put_back(lab):
     """Right before the kernel is told to sleep every setting is as it was and the alarm is set; afterwards the alarm is gone."""
     lab.shell(DELAYS).text()
-    lab.call("guest_sleep:without_hooks")
     before = slept_once(lab)
     lab.call("guest_sleep:look_at_sleep")
     last_look = lab.begin_call("guest_sleep:at_sleep")
@@ -132,7 +130,6 @@ def test_a_sleep_that_nobody_announced(plain_lab):
     assert daemon.ask("status")["phase"] == "awake"
 
 
-@pytest.mark.long
 def test_a_block_inhibitor_keeps_it_awake(lab):
     """`powernap why` names who; when the lock is given back the machine sleeps, and does not wait for its next attempt."""
     holding = lab.begin(
@@ -158,10 +155,8 @@ def test_a_block_inhibitor_keeps_it_awake(lab):
     assert daemon.until("sleep")["at"] < next_attempt
 
 
-@pytest.mark.long
 def test_no_sleep_before_the_way_back_is_proven(lab):
     """The refusal says what to do; done, the machine sleeps by itself and its clock wakes it."""
-    lab.call("guest_sleep:without_hooks")
     daemon = started(lab, AWAKE + SUSPENDS, proof="require", min_awake="1s", alarm="20s")
     daemon.until("sleep-refused", SLOW)
     why = lab.run("powernap", "why").out

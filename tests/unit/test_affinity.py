@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from plans import host_of, ledger_of, napping
 from powernap.actions import find
 from powernap.host import affinity
 from powernap.host.cpus import CPU, format_cpulist
+from powernap.host.knobs import Change
 
 BOTH = [
     [("cpu-offline", 2), ("cpu-park", 1)],
@@ -138,3 +140,68 @@ def test_a_recorded_machine_binds_nobody(machine, monkeypatch):
     monkeypatch.delattr(machine, "bind")
     with pytest.raises(OSError, match="cannot be bound"):
         affinity.write(machine, "700:100", "0")
+
+
+def bound_by_a_nap(machine, ledger):
+    """Parked, so that the threads are remembered."""
+    module = find("cpu-park")
+    ledger.perform("cpu-park", "nap", module.plan(host_of(machine), module.Options(keep=1)))
+
+
+def test_another_restore_does_not_make_a_foreign_mask_ours(machine):
+    """What an admin binds after an unrelated restore, or after one that moved threads, is his."""
+    path = "/proc/sys/vm/stat_interval"
+    switch = f"{CPU}/cpu3/online"
+    with ledger_of(machine) as ledger:
+        bound_by_a_nap(machine, ledger)
+        for target, value in ((path, "60"), (switch, "0")):
+            ledger.apply(Change(target, value), "other", "nap")
+            ledger.restore("other")
+        put_thread(machine, 701, "2")
+        told = {each.target: each.outcome for each in ledger.restore()}
+        assert told["701:100"] == "foreign"
+        assert ledger.live() == []
+    assert affinity.read(machine, "701:100") == "2"
+
+
+def test_a_processor_that_is_gone_for_good_holds_no_thread_up(machine):
+    """Hot-removed while it was off: threads are bound as before, and its own switch is kept in the ledger."""
+    with ledger_of(machine) as ledger:
+        bound_by_a_nap(machine, ledger)
+        ledger.apply(Change(f"{CPU}/cpu3/online", "0"), "cpu-offline", "nap")
+        Path(f"{machine.root}{CPU}/cpu3/online").unlink()
+        ledger.restore()
+        left = {each.change.target: each.change.kind for each in ledger.live()}
+        assert f"{CPU}/cpu3/online" in left
+        assert "affinity" not in left.values()
+    assert affinity.read(machine, "701:100") == "0-1"
+
+
+@pytest.mark.parametrize("kernel_says", [errno.EINVAL, 0], ids=["none of them", "some of them"])
+def test_a_cgroup_that_was_given_other_processors_meanwhile(machine, monkeypatch, kernel_says):
+    """By whoever runs the container: nothing is left to be done, and the machine may sleep."""
+    machine.add("/proc/701/cgroup", "0::/machine.slice/box\n")
+    machine.add(f"{CGROUP}/machine.slice/box/cpuset.cpus", "\n")
+    machine.add(f"{CGROUP}/machine.slice/cpuset.cpus", "0\n" if not kernel_says else "2-3\n")
+
+    def bind(pid, _):
+        if kernel_says:
+            raise OSError(kernel_says, "Invalid argument")
+        put_thread(machine, pid, "0")
+
+    monkeypatch.setattr(machine, "bind", bind)
+    with pytest.raises(OSError, match="its cgroup has other processors now") as caught:
+        affinity.write(machine, "701:100", "0-1")
+    assert caught.value.errno == errno.ESTALE
+
+
+def test_a_refusal_for_another_reason_is_tried_again(machine, monkeypatch):
+    """Its cgroup has all processors: what the kernel does not do now it may do later."""
+
+    def bind(*_):
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(machine, "bind", bind)
+    with pytest.raises(OSError, match="Invalid") as caught:
+        affinity.write(machine, "701:100", "0-1")
+    assert caught.value.errno == errno.EINVAL

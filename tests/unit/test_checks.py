@@ -247,6 +247,37 @@ def test_kernel_threads_are_not_stopped() -> None:
     assert "cpu-park" == findings(wakeups, after)[0].action
 
 
+@pytest.mark.parametrize(
+    ("name", "parks", "action"),
+    [
+        ("kworker/3:1H", Look.parks, ""),
+        ("kworker/0:2-events", Look.parks, ""),
+        ("ksoftirqd/0", Look.parks, ""),
+        ("kworker/u8:2", Look.parks, "cpu-park"),
+        ("kworker/u8:2", ("tasks",), ""),
+        ("irq/36-nvme0q1", ("interrupts",), "cpu-park"),
+        ("irq/36-nvme0q1", ("tasks", "work queues"), ""),
+        ("jbd2/vda1-8", ("tasks",), "cpu-park"),
+        ("jbd2/vda1-8", ("interrupts", "work queues"), ""),
+    ],
+)
+def test_cpu_park_is_advised_where_it_could_move_the_work(
+    name: str, parks: tuple[str, ...], action: str
+) -> None:
+    """A thread of one processor is nobody's to move; others by what this machine lets it move."""
+    (found, *_) = findings(wakeups, replace(LATER, tasks=task(9, 900, name, kernel=True), parks=parks))
+    assert (action, bool(action)) == (found.action, "cpu-park" in found.remedy)
+
+
+def test_without_cpusets_cpu_park_moves_no_program() -> None:
+    """Nor, where interrupts stay, a device's."""
+    after = replace(LATER, tasks=task(7, 1000), parks=("work queues",))
+    assert ("", False) == relieved(after, "cpu-park")
+    assert ("units", False) == relieved(replace(after, services={7: "grafana.service"}), "cpu-park")
+    came = {"36": Interrupt("36", "nvme0q1", {0: 500})}
+    assert ("", False) == relieved(replace(LATER, interrupts=came, parks=("tasks",)), "cpu-park")
+
+
 def test_interrupts_by_processor() -> None:
     """Devices above the limit are findings; the processor's own are rows of the table."""
     then = {"36": Interrupt("36", "nvme0q1", {0: 5, 1: 5}), "LOC": Interrupt("LOC", "timer", {0: 0, 1: 0})}

@@ -172,6 +172,15 @@ def test_whatever_a_command_raises_ends_in_a_sentence(
     assert "Traceback" not in err
 
 
+def test_a_wrong_option_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """And not a command that is missing."""
+    for words in (["--bogus"], ["--bogus", "--json"]):
+        with pytest.raises(SystemExit) as ended:
+            main.main(words)
+        assert 2 == ended.value.code
+        assert f"unrecognized arguments: {' '.join(words)}" in capsys.readouterr().err
+
+
 def test_config_in_words(capsys: pytest.CaptureFixture[str], tmp_path: Any) -> None:
     """Good, noted and bad."""
     draft = tmp_path / "draft.toml"

@@ -12,7 +12,7 @@ import pytest
 
 from fakekernel import laptop_like
 from powernap import actions
-from powernap.checks import AS_ROOT, Finding, Refused, Unseen
+from powernap.checks import AS_ROOT, Finding, Refused, Unseen, Watts
 from powernap.cli import diagnosis, doctor, main
 from powernap.config.load import build
 from powernap.host.availability import available, unavailable
@@ -182,6 +182,42 @@ def test_a_saving_that_is_refused_is_told_with_its_remedy(
         diagnosis.unused(host, config)
     )
     assert [] == list(diagnosis.unused(host, config))
+
+
+def test_what_cpu_park_could_move_is_asked_of_it(machine: str) -> None:
+    """With the options that it has; without cgroup v2 no program."""
+    host = Host(files=TreeFiles(machine), live=False)
+    assert "tasks" in diagnosis.parks(host, build([("x", "")]))
+    kept = build([("x", "[action.cpu-park]\nkeep = 64\n")])
+    assert () == diagnosis.parks(host, kept)
+    (Path(machine) / "proc/mounts").write_text("")
+    assert "tasks" not in diagnosis.parks(host, build([("x", "")]))
+
+
+def test_watts_are_said_once_and_never_added_up() -> None:
+    """Causes of one kind share a figure."""
+    shared, other = Watts(3.5, "a core kept awake"), Watts(97, "a server")
+    causes = [Finding("x", watts, "e", "c", "r") for watts in (other, shared, shared, Watts())]
+    assert [
+        "up to 97 W (a server)",
+        "up to 3.5 W (a core kept awake)",
+        "watts as of 2.: they do not add up",
+        "no watts of its own",
+    ] == doctor.costs(causes, guest=False)
+
+
+def test_a_guest_has_no_watts(machine: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its processors are its host's to put to sleep, and to measure."""
+    ranked = [each["evidence"] for each in document(machine, capsys)["findings"]]
+    (Path(machine) / "proc/cpuinfo").write_text("flags : fpu hypervisor\n")
+    found = document(machine, capsys)
+    assert found["guest"]
+    assert {None} == {each["watts_up_to"] for each in found["findings"]}
+    assert found["findings"][0]["evidence"] == ranked[0]
+    main.main(["doctor", "--root", machine])
+    text = capsys.readouterr().out
+    assert " W (" not in text
+    assert 1 == text.count("its host's to measure")
 
 
 def test_root_is_not_told_to_be_root(monkeypatch: pytest.MonkeyPatch) -> None:

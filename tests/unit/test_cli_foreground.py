@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import shutil
+import signal
 import sys
 import time
 from pathlib import Path
@@ -26,6 +27,7 @@ TRYING: dict[str, Any] = {
 }  # fmt: skip
 TRIED: dict[str, Any] = {
     "event": "tried", "for_s": 60.0, "watching": False, "naps": 0, "napping_s": 0.0, "blockers": [], "latest": None, "left_changed": 0,
+    "nap_after_s": 10.0, "quiet_only": False,
 }  # fmt: skip
 
 
@@ -71,8 +73,16 @@ def test_the_opening_of_a_try_that_only_watches() -> None:
         ({"naps": 3, "napping_s": 30.0}, "it napped 3 times, 30s of 1min"),
         ({"blockers": [{"name": "ssh", "reason": "alice"}]}, "it did not nap: ssh: alice ("),
         ({"latest": {"name": "cpu", "reason": "cpu 85%"}}, "it did not nap: cpu: cpu 85% (--quiet-only"),
-        ({}, "it did not nap: it was not idle for long enough ("),
-        ({"naps": 2, "napping_s": 30.0, "watching": True}, "it would have napped 2 times, 30s"),
+        (
+            {},
+            "it did not nap: it was not idle for long enough (--quiet-only leaves rates out, --nap-after 2s waits",
+        ),
+        ({"quiet_only": True}, "it did not nap: it was not idle for long enough (--nap-after 2s waits less"),
+        (
+            {"nap_after_s": 2.0},
+            "it did not nap: it was not idle for long enough (--quiet-only leaves rates out)",
+        ),
+        ({"naps": 2, "napping_s": 30.0, "watching": True}, "it would have napped twice, 30s"),
         ({"watching": True}, "it would not have napped: it was not idle"),
         ({"naps": 1, "left_changed": 2}, "2 values could not be put back; try `powernap undo`"),
     ],
@@ -80,6 +90,17 @@ def test_the_opening_of_a_try_that_only_watches() -> None:
 def test_the_closing_says_what_came_of_it(change: dict[str, Any], says: str) -> None:
     """A try that shows no nap must say why."""
     assert foreground.closing({**TRIED, **change}).startswith(says)
+
+
+def test_what_was_given_is_not_suggested() -> None:
+    """Nor what would be no shorter."""
+    words = foreground.closing({**TRIED, "quiet_only": True, "nap_after_s": 1.0})
+    assert words == "it did not nap: it was not idle for long enough"
+    view = foreground.View(as_json=True, nap_after=1.0, quiet_only=True)
+    told: list[dict[str, Any]] = []
+    view.say = told.append  # type: ignore[assignment]
+    assert 0 == view.end(None)
+    assert (1.0, True) == (told[0]["nap_after_s"], told[0]["quiet_only"])
 
 
 class Hands:
@@ -109,7 +130,7 @@ def test_a_nap_is_shown_with_the_values_that_it_changes(capsys: pytest.CaptureFi
     assert 0 == asyncio.run(scenario())
     out = capsys.readouterr().out
     assert "            /proc/x  1 -> 60\n" in out
-    assert "it napped 2 times" in out
+    assert "it napped twice" in out
 
 
 def test_json_is_one_document_a_line_from_the_first_to_the_last(capsys: pytest.CaptureFixture[str]) -> None:
@@ -172,7 +193,7 @@ def test_no_ledger_is_left_where_there_was_none(places: Places) -> None:
         assert ledger is not None
         assert "" == refusal
         assert os.path.exists(places.ledger)
-        ledger._paper.close()  # type: ignore[attr-defined]
+        ledger._book.paper.close()  # type: ignore[attr-defined]
     assert not os.path.exists(places.runtime)
 
 
@@ -208,6 +229,56 @@ def test_beside_another_there_is_no_try(places: Places) -> None:
     assert f"`kill {os.getpid()}`" in caught.value.remedy
     assert "systemctl" not in caught.value.remedy
     assert 3 == caught.value.code
+
+
+def test_an_empty_ledger_that_somebody_has_stays(places: Places) -> None:
+    """Also where a killed try made it: a daemon that runs would write where nobody finds it."""
+    make_places(places)
+    held = LedgerFile(places.ledger)
+    try:
+        with pytest.raises(DaemonError), foreground.tidied(places, made={places.ledger, places.runtime}):
+            foreground.ledger_of(places)
+    finally:
+        held.close()
+    assert os.path.exists(places.ledger)
+
+
+def test_the_next_try_takes_away_the_empty_ledger_of_a_killed_one(places: Places, tmp_path: Path) -> None:
+    """Whoever made it wrote that down in its own directory; a process that is killed takes its lock along."""
+    child = os.fork()
+    if not child:
+        try:
+            own = tmp_path / f"powernap-try-{os.getpid()}-x"
+            own.mkdir()
+            foreground.locked(str(own))
+            with foreground.tidied(places, str(own)):
+                _held = foreground.ledger_of(places)
+                os.kill(os.getpid(), signal.SIGKILL)
+        finally:
+            os._exit(1)  # whatever fails: this is no second run of the tests
+    os.waitpid(child, 0)
+    assert Path(places.ledger).read_bytes() == b""
+    made = foreground.tidy(str(tmp_path))
+    assert {places.ledger, places.runtime} == made
+    assert [] == [*tmp_path.glob("powernap-try-*")]
+    with foreground.tidied(places, made=made):
+        pass
+    assert not os.path.exists(places.runtime)
+
+
+def test_a_try_that_holds_its_lock_is_alive(tmp_path: Path) -> None:
+    """Its process id means nothing in another pid namespace."""
+    gone = os.spawnv(os.P_NOWAIT, "/bin/true", ["true"])
+    os.waitpid(gone, 0)
+    own = tmp_path / f"powernap-try-{gone}-x"
+    own.mkdir()
+    lock = foreground.locked(str(own))
+    assert lock is not None
+    assert set() == foreground.tidy(str(tmp_path))
+    assert own.exists()
+    os.close(lock)
+    foreground.tidy(str(tmp_path))
+    assert not own.exists()
 
 
 def test_the_service_is_stopped_by_its_manager() -> None:

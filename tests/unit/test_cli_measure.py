@@ -352,6 +352,12 @@ def test_the_meter_that_sees_most_is_taken(bench: Bench) -> None:
     bench.kernel.vanish("/sys/class/powercap/intel-rapl:0")
     with pytest.raises(UnavailableError, match="there is no meter .*acpi: .*rapl: "):
         metered.meter_of(bench.host, EMPTY, None)
+    with pytest.raises(metered.NoMeterError) as none:
+        metered.meter_of(bench.host, EMPTY, None)
+    lines = measure_text.no_meter(none.value.ranked).splitlines()[1:]
+    assert [each.name for each in none.value.ranked] == [line.split()[0] for line in lines]
+    assert len(lines) > 1
+    assert "acpi" in {line.split()[0] for line in lines}
     bench.kernel.reappear("/sys/class/hwmon/hwmon3")
     bench.before = bench.kernel.snapshot()
 
@@ -461,7 +467,7 @@ def test_what_limits_the_result_is_said() -> None:
     for part in (
         "hooks was not measured: no scripts",
         "2 windows were measured again",
-        "1 windows",
+        "left out: 1 window in which something else",
         "loose",
         "nothing is kept",
         "undo",

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from powernap.cli import glance, main, overview
+from powernap.cli import glance, main, overview, why
 from powernap.config.load import build, load
 from powernap.config.model import Config, MonitorConfig
 from powernap.config.problems import ConfigErrors, Problem
@@ -126,21 +126,21 @@ def test_root_is_told_that_the_blind_count_as_activity() -> None:
 def test_the_running_daemon_knows_best() -> None:
     """What it says keeps the machine awake is shown, not our own look."""
     running = {
-        "mode": "act",
-        "phase": "awake",
+        **STATUS,
         "idle_s": 60.0,
         "blockers": [{"name": "lease", "reason": "backup"}],
     }
     rows = overview.awake(document(daemon=running, monitors=[entry(active=True)]))
     assert [["lease", "", "backup"]] == rows
     assert [["nothing", "", "idle for 1min"]] == overview.awake(document(daemon={**running, "blockers": []}))
-    assert "acting, awake" in overview.headline(document(daemon=running))
+    assert overview.headline(document(daemon=running)).endswith(", awake")
     assert "watching only" in overview.headline(document(daemon={**running, "mode": "watch"}))
     assert "powernap why" == overview.following(document(daemon=running))[-1][0]
 
 
 STATUS: dict[str, Any] = {
-    "mode": "act", "phase": "awake", "idle_s": 0.0, "blockers": [{"name": "job", "reason": "make[7]"}], "config": ["/etc/x.toml"],
+    "mode": "act", "phase": "awake", "stage": None, "next": None, "first_stage": {"stage": "deep", "after_s": 60.0},
+    "idle_s": 0.0, "blockers": [{"name": "job", "reason": "make[7]"}], "config": ["/etc/x.toml"],
     "monitors": [
         {
             "name": "job", "type": "process", "source": "by exec", "events": True, "active": True, "failed": False, "reason": "make[7]",
@@ -149,6 +149,22 @@ STATUS: dict[str, Any] = {
     ],
     "stages": [{"name": "deep", "after_s": 60.0, "warn_s": 0.0, "actions": ["cpu-clock"], "sleep": None}],
 }  # fmt: skip
+
+
+def test_a_daemon_that_naps_is_shown_in_its_stage_with_what_comes_next() -> None:
+    """In the words of `powernap why`; not the first stage of the ladder, in which it is already."""
+    following = {"stage": "park", "in_s": 599.0, "refused": "", "actions": ["cpu-park"], "sleep": None}
+    napping = {
+        **STATUS, "phase": "napping", "stage": "ease", "idle_s": 301.0, "blockers": [], "next": following, "left_out": [],
+    }  # fmt: skip
+    first, *_, last = why.text(napping).split("\n")
+    screen = overview.text(
+        document(daemon=napping, actions=[], powernap="1", host="db3", trouble="", stages=STATUS["stages"])
+    )
+    assert f"powernap 1 on db3, {first}" == screen.split("\n")[0]
+    assert "in stage ease (napping)" in screen
+    assert ["ladder", "", last.removeprefix("next: ")] == overview.following(document(daemon=napping))[0]
+    assert "enters stage park in 9min 59s" in screen
 
 
 def test_beside_a_daemon_its_monitors_and_its_ladder_are_shown(machine: str, config: Config) -> None:
@@ -162,7 +178,7 @@ def test_beside_a_daemon_its_monitors_and_its_ladder_are_shown(machine: str, con
     assert {"cpu-clock"} == {each["name"] for each in found["actions"] if each["used"]}
     screen = overview.text({**found, "recorded": False})
     assert "job" in screen
-    assert 'stage "deep": cpu-clock' in screen
+    assert "stage deep, 1min after all of these have ended" in screen
     assert found["monitors"][0].keys() == overview.document_of(config, "", machine)["monitors"][0].keys()
 
 

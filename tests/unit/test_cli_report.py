@@ -245,6 +245,32 @@ def test_an_automatic_stage_is_compared_from_its_least_wait() -> None:
     assert 120.0 == report.after_of(config.stages[0])
 
 
+def test_an_automatic_stage_waits_no_longer_than_its_most() -> None:
+    """Short gaps ask for a wait beyond the break-even time of 30 min; the daemon stops at ``most``, and so does the comparison."""
+    automatic = 'after = "auto"\nleast = "10min"\nmost = "20min"'
+    config = build([("x", LADDER.replace('after = "15min"', automatic))])
+    gaps = report.Gaps()
+    gaps.lengths.extend([1500.0] * 40)
+    park = report.waits(gaps, config, FOUND)[-1]
+    chosen = next(way for way in park["ways"] if way["name"] == "chosen")
+    assert ("park", 1200.0) == (park["stage"], chosen["wait_s"])
+    assert 40 * (1200.0 + park["break_even_s"]) == chosen["lost_s"]
+    assert 40 == chosen["naps"]
+
+
+def test_a_faulty_configuration_that_is_named_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its report would be about the stages of another."""
+    place = history(tmp_path, NAPS)
+    file = tmp_path / "p.toml"
+    file.write_text("mode = 7\n")
+    assert 2 == main.main(["report", "--state", place, "--config", str(file)])
+    says = capsys.readouterr()
+    assert f'{file}:1: "mode" must be text' in says.err
+    assert "" == says.out
+
+
 def test_what_does_not_save_is_not_waited_for() -> None:
     """No comparison for a stage that costs, nor without gaps; the reason is said."""
     costs = {
@@ -284,8 +310,9 @@ def test_torn_and_foreign_lines_are_passed_over(tmp_path: Path) -> None:
         + b"[" * 100_000
         + b'\n{"event": "left", "time": 9}'
     )
-    assert [5, 9] == [each["time"] for each in report.entries(str(path), 0)]
-    assert [9] == [each["time"] for each in report.entries(str(path), 6)]
+    damaged: list[int] = []
+    assert [5, 9] == [each["time"] for each in report.entries(str(path), damaged.append)]
+    assert [2, 3, 4, 5, 6, 7] == damaged
 
 
 def test_a_long_history_shows_progress_on_a_terminal_only(
@@ -294,10 +321,10 @@ def test_a_long_history_shows_progress_on_a_terminal_only(
     """And takes it away."""
     path = tmp_path / "history.jsonl"
     path.write_text((json.dumps(entry("note", 1.0, detail="x" * 1000)) + "\n") * 3000)
-    assert 3000 == sum(1 for _ in report.entries(str(path), 0))
+    assert 3000 == sum(1 for _ in report.entries(str(path)))
     assert "" == capsys.readouterr().err
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    assert 3000 == sum(1 for _ in report.entries(str(path), 0))
+    assert 3000 == sum(1 for _ in report.entries(str(path)))
     shown = capsys.readouterr().err
     assert "reading the history: " in shown
     assert shown.endswith("\r\x1b[K")
@@ -370,7 +397,7 @@ def test_names_in_the_picture_are_text() -> None:
 # ---------------------------------------------------------------- the command line
 
 
-def history(place: Path, entries: list[dict[str, Any]]) -> str:
+def history(place: Path, entries: list[Any]) -> str:
     (place / "history.jsonl").write_text("".join(json.dumps(each) + "\n" for each in entries))
     (place / "p.toml").write_text(LADDER)
     return str(place)
@@ -395,13 +422,15 @@ def test_the_report_is_printed_drawn_and_documented(
     ("entries", "words", "status", "says"),
     [
         (None, [], 1, "there is no history"),
-        ([], [], 1, "nothing happened in the last 7d"),
-        ([entry("started", 5.0)], [], 1, "nothing happened"),
-        ([entry("started", time.time())], ["--svg", "/nonexistent/a.svg"], 2, "/nonexistent/a.svg"),
+        ([], [], 1, "nothing has happened yet"),
+        ([entry("started", time.time() + 9999)], [], 1, "begins in the future"),
+        ([None], [], 1, "is damaged: its line cannot be read"),
+        ([{"time": float("nan")}, {"time": True}, 7, "x"], [], 1, "is damaged: its 4 lines cannot be read"),
+        ([entry("started", time.time() - 9)], ["--svg", "/nonexistent/a.svg"], 2, "/nonexistent/a.svg"),
     ],
 )
 def test_what_cannot_be_reported_ends_in_a_sentence(
-    entries: list[dict[str, Any]] | None,
+    entries: list[Any] | None,
     words: list[str],
     status: int,
     says: str,
@@ -417,10 +446,42 @@ def test_what_cannot_be_reported_ends_in_a_sentence(
 def test_a_history_that_may_not_be_read_is_exit_status_3(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A directory in its place says so too; and a faulty configuration is stood in for by the default."""
+    """A directory in its place says so too."""
     (tmp_path / "history.jsonl").mkdir()
-    (tmp_path / "p.toml").write_text("mode = 7\n")
-    assert 3 == main.main(
-        ["report", "--state", str(tmp_path), "--config", str(tmp_path / "p.toml"), "--json"]
-    )
+    assert 3 == main.main(["report", "--state", str(tmp_path), "--json"])
     assert "directory" in json.loads(capsys.readouterr().out)["error"]
+
+
+def test_an_hour_without_an_entry_is_an_hour_in_the_state_before_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Awake, napping, or not running, through all of it: that is an answer, and none of it is empty."""
+    now = time.time()
+    for event, name in (("started", "awake"), ("entered", "ease"), ("stopped", "not running")):
+        place = history(
+            tmp_path, [entry("started", now - 9 * HOUR), entry(event, now - 8 * HOUR, stage="ease")]
+        )
+        words = ["report", "--state", place, "--config", f"{place}/p.toml", "--since", "1h"]
+        assert 0 == main.main([*words, "--json"])
+        document = json.loads(capsys.readouterr().out)
+        assert [name] == [each["name"] for each in document["states"]]
+        assert document["to"] - document["from"] == pytest.approx(HOUR, abs=0.01)
+        assert document["states"][0]["seconds"] == pytest.approx(HOUR, abs=0.01)
+        assert (0, 0) == (document["entries"], document["naps"])
+        assert 0 == main.main(words)
+        assert "100.0%" in row(capsys.readouterr().out, name)
+
+
+def test_damaged_lines_are_counted_and_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever reads the figures knows what they lack; a whole history says nothing of it."""
+    now = time.time()
+    whole = [entry("started", now - 100), entry("note", now - 50)]
+    said = {0: "", 1: "1 line of the history cannot be read and is left out", 2: "2 lines of the history cannot be read and are left out"}  # fmt: skip
+    for count, words in said.items():
+        command = ["report", "--state", history(tmp_path, [*whole, *[None] * count])]
+        assert 0 == main.main([*command, "--json"])
+        assert count == json.loads(capsys.readouterr().out)["unreadable"]
+        assert 0 == main.main(command)
+        text = capsys.readouterr().out
+        assert words in text
+        assert ("cannot be read" in text) == (count > 0)

@@ -113,7 +113,7 @@ def test_the_admins_options_of_an_action_are_kept(bare: Host) -> None:
 @pytest.mark.parametrize("act", [True, False])
 def test_the_plan_is_a_configuration_that_an_admin_could_have_written(bare: Host, act: bool) -> None:
     """One short stage, what is watched, and it loads from its own text to the same."""
-    text = '[[stage]]\nname="s"\nafter="1h"\nsleep="suspend"\n[monitor.disk]\n[monitor.load]\n[rule.r]\nall_of=["disk","load"]\n'
+    text = '[[stage]]\nname="s"\nafter="1h"\nsleep="suspend"\n[monitor.disk]\n[monitor.load]\n[rule.r]\nall_of=["disk","load"]\n[sleep]\nalarm="1h"\n'
     given = build([("x", text)])
     monitors, _ = trial.candidates(given, Wishes(0.5, programs=("a.out",)))
     plan = trial.plan(given, Wishes(0.5), monitors, trial.actions(bare, given, "")[0], act=act)
@@ -124,6 +124,7 @@ def test_the_plan_is_a_configuration_that_an_admin_could_have_written(bare: Host
     ]
     assert plan.monitors == again.monitors
     assert plan.actions == again.actions
+    assert "sleep" not in [note.key for note in again.notes]  # it never sleeps
     assert {} == again.rules  # it needed `load`
     assert tomllib.loads(as_toml(sections(plan)))
 

@@ -386,6 +386,51 @@ def test_check_of_a_good_file_exits_0(tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["ok"] is True
 
 
+def test_a_directory_without_a_configuration_is_not_called_good(tmp_path, capsys):
+    """The shipped default has no problems, but it is not what was asked about; drop-ins alone are a configuration."""
+    assert run("check", str(tmp_path)) == 2
+    assert f"{tmp_path}: no powernap.toml in this directory" in capsys.readouterr().err
+    assert run("check", str(tmp_path), "--json") == 2
+    assert json.loads(capsys.readouterr().out)["problems"][0]["file"] == str(tmp_path)
+    (tmp_path / "conf.d").mkdir()
+    (tmp_path / "conf.d" / "a.toml").write_text('mode = "watch"\n')
+    assert run("check", str(tmp_path)) == 0
+    assert "note: " in capsys.readouterr().out
+
+
+def test_without_a_path_it_is_said_that_the_default_applies(tmp_path, capsys, monkeypatch):
+    """Where /etc/powernap holds nothing."""
+    monkeypatch.setattr(command, "load", lambda *_paths, **_options: load(str(tmp_path)))
+    assert run("check") == 0
+    assert "/etc/powernap: no powernap.toml there; the shipped default applies" in capsys.readouterr().out
+
+
+def test_an_alarm_that_just_pays_is_good_and_sleep_settings_without_a_sleep_are_noted():
+    """Equal is enough."""
+    bed = '[[stage]]\nname = "bed"\nafter = "1h"\nsleep = "suspend"\n'
+    monitor = "[monitor.load]\n"
+    assert built(bed + '[sleep]\nalarm = "2min"\n' + monitor).notes == ()
+    (note,) = built(
+        monitor
+        + bed.replace('sleep = "suspend"', 'actions = ["cpu-clock"]')
+        + '[sleep]\nproof = "override"\n'
+    ).notes
+    assert (note.key, note.line, "no stage sleeps" in note.message) == ("sleep", 6, True)
+    said = built(monitor + '[sleep]\nproof = "require"\n').notes
+    assert "sleep" not in [note.key for note in said]
+
+
+def test_explain_knows_sections_that_are_off_or_faulty(tmp_path, capsys):
+    """That is when somebody asks."""
+    file = tmp_path / "x.toml"
+    file.write_text(
+        'mode = 7\n[meter.wall]\ntype = "plug"\n[monitor.ssh]\ntype = "tcp"\nport = 22\nenabled = false\n'
+    )
+    assert run("explain", "--config", str(file), "meter.wall.address") == 0
+    assert "meter.plug.address" in capsys.readouterr().out
+    assert run("explain", "--config", str(file), "monitor.ssh.port") == 0
+
+
 def test_show_says_values_and_origins(tmp_path, capsys):
     """Effective values, defaults included."""
     path = tmp_path / "x.toml"

@@ -15,8 +15,7 @@ from fakekernel import FakeKernel, plain_vm
 from keeper import Keeper, kept, run, until
 from machines import Clock
 from powernap import meters
-from powernap.config.load import build
-from powernap.config.model import Config, MeterConfig
+from powernap.config.model import MeterConfig
 from powernap.core.energy import Count, Sample
 from powernap.daemon import consumption
 from powernap.daemon.consumption import BY_ITSELF, LOOK, SELDOM, WAITING, Consumption, candidates, choose
@@ -394,8 +393,8 @@ def test_the_daemon_writes_what_it_used(tmp_path: Path) -> None:
         keeper.node.voice.history = History(str(path))
         keeper.node.begin()
         await keeper.reach("napping")
-        await until(lambda: keeper.node.consumption is not None)
-        book = keeper.node.consumption
+        await until(lambda: keeper.node.metering.consumption is not None)
+        book = keeper.node.metering.consumption
         assert book is not None
         assert book.account is not None
         assert "ease" == book.account.stage
@@ -413,42 +412,3 @@ def test_the_daemon_writes_what_it_used(tmp_path: Path) -> None:
     entered = next(each for each in told if each["event"] == "entered")
     assert 0.05 <= entered["idle_s"] < 10
     assert all(each["event"] != "energy" for each in History(str(path)).entries)
-
-
-def test_a_machine_without_a_place_for_meters_loads_none(tmp_path: Path) -> None:
-    """Nor one whose daemon has nowhere to write."""
-
-    @kept()
-    async def claim(keeper: Keeper) -> None:
-        await keeper.reach("napping")
-        assert keeper.node.consumption is None
-
-    claim()
-
-
-def test_a_reload_takes_another_meter(tmp_path: Path) -> None:
-    """The old one is closed; the same sections again change nothing."""
-    kernel = plain_vm(tmp_path / "machine")
-    fakemeters.add_rapl(kernel, "intel-rapl:0", "package-0")
-    fakemeters.add_acpi_meter(kernel)
-
-    def config(text: str) -> Config:
-        return build([("x", f"[monitor.load]\nenabled = false\n{text}")])
-
-    @kept({}, conf=config(""), begin=False)
-    async def claim(keeper: Keeper) -> None:
-        keeper.host.files = kernel
-        keeper.node.voice.history = History(str(tmp_path / "history.jsonl"))
-        keeper.node.begin()
-
-        def name() -> str:
-            return keeper.node.consumption.found.name if keeper.node.consumption else ""
-
-        await until(lambda: name() == "rapl")
-        first = keeper.node.consumption
-        keeper.node.reload(config(""))
-        assert keeper.node.consumption is first
-        keeper.node.reload(config("[meter.rapl]\nenabled = false\n"))
-        await until(lambda: name() == "acpi")
-
-    claim()

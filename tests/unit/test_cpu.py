@@ -45,7 +45,7 @@ def test_work_of_one_of_two_processors_is_half(machine: Machine) -> None:
     monitor = cpu.open(machine.context("cpu"), cpu.Options())
     reading = check(machine, monitor, 60, stat({"user": 3050}, {"user": 50}))
     assert (reading.active, reading.last, reading.measured, reading.limit) == (False, 1060, 0.25, 0.1)
-    assert reading.reason == "cpu 25% busy over the last 1min (limit 10%, over when below 8%)"
+    assert reading.reason == "cpu 25% busy over the last 1min (limit 10%, quiet again below 8%)"
 
 
 def test_a_quiet_machine_is_not_in_use(machine: Machine) -> None:

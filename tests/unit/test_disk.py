@@ -63,7 +63,7 @@ def test_bytes_of_whole_disks_count_once(machine: Machine) -> None:
         nvme0c0n1=many,
     )
     assert (reading.measured, reading.last, reading.unit) == (1024 * KIB, 1010, "B/s")
-    assert reading.reason == "disk sda 1MiB/s over the last 10s (limit 100KiB/s, over when below 80KiB/s)"
+    assert reading.reason == "disk sda 1MiB/s over the last 10s (limit 100KiB/s, quiet again below 80KiB/s)"
 
 
 def test_the_busiest_disk_is_named_and_all_are_summed(machine: Machine) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import threading
 from itertools import pairwise
 from pathlib import Path
 
@@ -142,3 +143,25 @@ def test_a_disk_over_the_days_budget_stays_up_and_says_so(host: Host) -> None:
     )
     assert 'despite = ["cycles"] passes over this' == answer.remedy
     assert probe(kernel, "disk-spindown", disks=("sdb",))
+
+
+def test_actions_that_ask_at_the_same_moment_remember_all_disks(host: Host) -> None:
+    """An action whose thread takes too long is overtaken by the next one."""
+    assert isinstance(host.files, FakeKernel)
+    names = [f"sd{letter}" for letter in "cdefghijklmn"]
+    for name in names:
+        add_disk(host.files, name)
+    found = [disk for disk in disks.disks(host.files) if disk.name in names]
+    told, together = of_last_day(host), threading.Barrier(len(found))
+
+    def ask(disk: disks.Disk) -> None:
+        together.wait()
+        told(disk, 100)
+
+    threads = [threading.Thread(target=ask, args=(disk,)) for disk in found]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {*load(os.path.join(host.state, NAME))} == {disk.identity for disk in found}
+    assert len(found) == len(names)

@@ -154,9 +154,9 @@ def test_what_is_old_or_nobody_s_is_dropped():
 def test_leases_and_windows_come_go_and_are_replaced():
     """By their names."""
     first, again = Lease("x", "root", "why", 0.0, 50.0), Lease("x", "root", "why", 0.0, 70.0)
-    known = take_lease(take_lease(Evidence(0.0), first), again)
+    known = take_lease(take_lease(Evidence(0.0), first, 0.0), again, 0.0)
     assert known.leases == {"x": again}
-    assert end_lease(end_lease(known, "x"), "x").leases == {}
+    assert end_lease(end_lease(known, "x", 20.0), "x", 30.0).leases == {}
     known = open_window(open_window(Evidence(0.0), "w", 5.0), "w", None)
     assert known.windows == {"w": None}
     assert close_window(close_window(known, "w"), "w").windows == {}
@@ -164,10 +164,27 @@ def test_leases_and_windows_come_go_and_are_replaced():
 
 def test_what_is_over_is_forgotten():
     """A daemon that runs for years does not collect expired leases."""
-    known = open_window(take_lease(Evidence(0.0), Lease("x", "root", "why", 0.0, 50.0)), "w", 60.0)
+    known = open_window(take_lease(Evidence(0.0), Lease("x", "root", "why", 0.0, 50.0), 0.0), "w", 60.0)
     assert forget_ended(known, 49.0) is known
     assert (forget_ended(known, 50.0).leases, forget_ended(known, 50.0).windows) == ({}, {"w": 60.0})
-    assert forget_ended(known, 60.0) == Evidence(0.0)
+    assert forget_ended(known, 60.0) == Evidence(0.0, released=50.0)
+    assert forget_ended(open_window(Evidence(0.0), "w", 60.0), 60.0) == Evidence(0.0)
+
+
+def test_the_latest_end_of_a_lease_is_kept():
+    """Given back, over, or replaced by another; an earlier one that is taken away later changes nothing."""
+    known = Evidence(0.0)
+    for name, until in (("open", None), ("short", 30.0), ("long", 90.0)):
+        known = take_lease(known, Lease(name, "root", "why", 0.0, until), 0.0)
+    assert known.released == float("-inf")
+    assert forget_ended(known, 35.0).released == 30.0
+    assert end_lease(known, "short", 35.0).released == 30.0
+    assert end_lease(known, "long", 40.0).released == 40.0
+    assert end_lease(end_lease(known, "long", 40.0), "short", 45.0).released == 40.0
+    assert end_lease(known, "gone", 40.0).released == float("-inf")
+    assert end_lease(known, "open", 50.0).released == 50.0
+    assert take_lease(known, Lease("open", "root", "why", 0.0, 5.0), 50.0).released == 50.0
+    assert take_lease(known, Lease("short", "root", "why", 0.0, 99.0), 50.0).released == 30.0
 
 
 def test_a_resume_begins_a_new_idle_time():

@@ -393,11 +393,9 @@ def test_an_apply_over_its_limit_is_put_back_when_it_ends(bench):
     go, came = bench.files.hang(STAT)
 
     async def story():
-        hands = bench.hands(limit=0.1)
+        hands = bench.hands(limit=1.0)
         failed = await applying(hands, ("kernel-quiet", "cpu-clock"))
-        assert failed == (
-            Failure("kernel-quiet", "took longer than 0.1s; it is put back as soon as it ends"),
-        )
+        assert failed == (Failure("kernel-quiet", "took longer than 1s; it is put back as soon as it ends"),)
         assert came.is_set()
         assert (await hands.apply("ease", ("kernel-quiet",)))[0].reason == "an earlier attempt still hangs"
         done = hands.busy["kernel-quiet"].done
@@ -415,12 +413,12 @@ def test_what_hangs_is_named_and_picked_up_later(bench):
     go, came = bench.files.hang(STAT)
 
     async def story():
-        hands = bench.hands(limit=0.1)
+        hands = bench.hands(limit=1.0)
         task = applying(hands, ("cpu-clock", "kernel-quiet"))
         await come(came)
         hands.stop()
         failed, _ = await hands.restore()
-        assert failed == (Failure("kernel-quiet", "a change of it still hangs after 0.1s"),)
+        assert failed == (Failure("kernel-quiet", "a change of it still hangs after 1s"),)
         assert bench.kernel.read(GOVERNOR) == bench.before[GOVERNOR]
         go.set()
         assert await hands.restore() == ((), ())
@@ -435,14 +433,14 @@ def test_a_restore_that_hangs_is_picked_up_later(bench):
     """Its write hangs: failed after the limit, tried again while it hangs, complete when it has ended."""
 
     async def story():
-        hands = bench.hands(limit=0.1)
+        hands = bench.hands(limit=1.0)
         await applying(hands, ALL)
         go, _ = bench.files.hang(STAT)
         failed, _ = await hands.restore()
-        assert failed == (Failure("kernel-quiet", "took longer than 0.1s"),)
+        assert failed == (Failure("kernel-quiet", "took longer than 1s"),)
         assert bench.ledger.actions() == ["kernel-quiet"]
         failed, _ = await hands.restore()
-        assert failed == (Failure("kernel-quiet", "a change of it still hangs after 0.1s"),)
+        assert failed == (Failure("kernel-quiet", "a change of it still hangs after 1s"),)
         go.set()
         assert await hands.restore() == ((), ())
 
@@ -557,7 +555,7 @@ def test_the_loop_may_close_while_something_hangs(bench):
     go, came = bench.files.hang(STAT)
 
     async def story():
-        hands = bench.hands(limit=0.05)
+        hands = bench.hands(limit=0.5)
         task = applying(hands, ("kernel-quiet",))
         await come(came)
         hands.stop()

@@ -33,7 +33,7 @@ def test_above_the_limit_is_activity_now(machine: Machine) -> None:
     options = load.Options(above="0.5n", average="15min")
     reading = load.open(machine.context("load"), options).check(1000)
     assert (reading.active, reading.last, reading.told) == (False, 1000, False)
-    assert reading.reason == "15min load average 3 (limit 2, over when below 1.6)"
+    assert reading.reason == "15min load average 3 (limit 2, quiet again below 1.6)"
 
 
 def test_switching_off_processors_does_not_lower_the_limit(machine: Machine) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import Any, cast
 
 import pytest
@@ -66,3 +67,39 @@ def test_what_was_heard_is_newer_than_an_answer_that_comes_after_it() -> None:
         assert (told, manager.begun) == ([], {})
 
     asyncio.run(test())
+
+
+def test_who_waits_for_the_end_of_a_sleep_is_told_when_nobody_will_tell(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A new configuration in the middle of one: its end would be waited for in vain, for ten minutes. Who still asks for it is told by that."""
+    startled: list[Any] = []
+
+    async def test() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: startled.append(context))
+        manager = LoginManager(Host(), lambda _: None, lambda _what, _slept: None, lambda _: None)
+        asked, answers = asyncio.Event(), asyncio.Event()
+
+        async def accepted(_state: str, *, automatic: bool) -> None:
+            assert automatic
+            asked.set()
+
+        async def refused(_state: str, *, automatic: bool) -> None:
+            await accepted(_state, automatic=automatic)
+            await answers.wait()
+            raise SleepError("the message bus is gone")
+
+        for answer, words in ((accepted, "left the login manager"), (refused, "bus is gone")):
+            asked.clear()
+            monkeypatch.setattr(manager, "sleep", answer)
+            waits = asyncio.ensure_future(manager.sleep_through("suspend"))
+            await asked.wait()
+            manager.close()
+            answers.set()
+            with pytest.raises(SleepError, match=words):
+                await waits
+            del waits
+            gc.collect()
+
+    asyncio.run(asyncio.wait_for(test(), 20))
+    assert startled == []

@@ -154,7 +154,7 @@ def test_an_apply_of_the_last_nap_is_not_mistaken_for_one_of_this():
 
 
 def test_a_lease_and_a_window_end_a_stage_too():
-    """They are no activity, but they want the machine up."""
+    """Nobody is there, but they want the machine up."""
     napping(ladder(EASE)).leased().expects("restore", "tell activity ease because backup")
     napping(ladder(EASE)).window_opens().expects("restore", "tell activity ease because office")
 
@@ -342,8 +342,8 @@ def test_who_comes_to_an_awake_machine_ends_a_refusal_too():
     """The admin who proved a way to wake it was there, and the machine slept meanwhile: it does not wait for ten minutes more."""
     refused = play(ladder(SLEEPY)).refusing("not proven").quiet(until=700).leased()
     assert refused.state.refusal == ""
-    refused.lease_ends().refusing("").forget().quiet(until=701).does(
-        "700 look", "700 apply sleepy: disk", "700 sleep suspend"
+    refused.lease_ends().refusing("").forget().quiet(until=761).does(
+        "760 look", "760 apply sleepy: disk", "760 sleep suspend"
     )
 
 
@@ -353,6 +353,15 @@ def test_a_lock_that_is_given_back_ends_the_wait():
     refused.forget().unblocked().quiet(until=110).does(
         "110 look", "110 apply sleepy: disk", "110 sleep suspend"
     )
+
+
+def test_a_lock_that_comes_and_goes_all_the_time_is_told_of_once():
+    """Whoever takes it ten times a second causes one look a second, and one line in the history."""
+    flapping = play(ladder(EASE, SLEEPY2)).refusing("backup blocks sleep").quiet(until=100).forget()
+    for tenth in range(1, 10):
+        flapping.at(100 + tenth / 10).unblocked()
+    flapping.expects().waits_until(101).at(101).due().expects("look")
+    flapping.looked(refusal="backup blocks sleep").expects().waits_until(161)
 
 
 def test_a_lock_that_is_given_back_hurries_no_stage():
@@ -709,7 +718,7 @@ def test_counters_are_read_once_when_idle_time_begins():
     busy = play(settings).hears("cpu").hears("ssh", active=True, told=True).looked().forget()
     busy.at(500).hears("ssh", last="now").expects("sample").waits_until(560)
     lease = play(settings).leased(until=30.0).all_answer().forget()
-    lease.at(30).due().expects("sample").waits_until(60)
+    lease.at(30).due().expects("sample").waits_until(90)
 
 
 def test_counters_are_read_once_when_everything_is_put_back():
@@ -779,17 +788,37 @@ def test_a_monitor_that_nobody_configured_is_not_heard():
     play(ladder(EASE)).quiet(until=10).forget().hears("gone", active=True).expects()
 
 
-def test_leases_and_windows_are_no_activity():
-    """When one ends, idle time is as long as it was; what is over is forgotten."""
+def test_a_window_is_no_activity():
+    """When it ends, idle time is as long as it was."""
+    open_ = play(ladder(EASE)).window_opens(until=90.0).all_answer().asleep().forget()
+    open_.quiet(until=200).does("90 look", "90 apply ease: clock park")
+    open_ = play(ladder(EASE)).window_opens().all_answer().asleep().waits_until(None).forget()
+    open_.at(200).window_closes().window_closes().expects().waits_until(60)
+
+
+def test_idle_time_begins_anew_when_a_lease_ends():
+    """Regression: `powernap hold -- make` let the machine nap the moment make ended. Given back, lost, or its time over."""
     held = play(ladder(EASE)).leased(until=100.0).window_opens(until=90.0).all_answer().asleep().forget()
-    held.quiet(until=200).does("100 look", "100 apply ease: clock park")
+    held.quiet(until=200).does("160 look", "160 apply ease: clock park")
     assert not held.state.leases
-    held = play(ladder(EASE)).leased().window_opens().all_answer().asleep().waits_until(None).forget()
-    held.at(200).lease_ends().lease_ends().window_closes().window_closes().expects().waits_until(60)
+    held = play(ladder(EASE)).leased().all_answer().asleep().waits_until(None).forget()
+    held.at(200).lease_ends().waits_until(260).at(210).lease_ends().expects().waits_until(260)
+
+
+def test_idle_time_counts_from_when_the_lease_s_time_was_over_and_not_from_when_that_was_seen():
+    """The timer came late, or the connection was closed hours later."""
+    play(ladder(EASE)).leased(until=100.0).all_answer().asleep().at(130).due().waits_until(160)
+    play(ladder(EASE)).leased(until=100.0).all_answer().asleep().at(130).lease_ends().waits_until(160)
+
+
+def test_a_nap_can_be_asked_for_as_soon_as_a_lease_has_ended():
+    """`powernap hold -- make && powernap nap`."""
+    held = play(ladder(EASE)).leased().all_answer().asleep().at(200).lease_ends().forget()
+    held.nap().quiet(until=201).does("200 look", "200 apply ease: clock park")
 
 
 def test_a_lease_that_expires_while_everybody_is_asked_blocks_no_longer():
-    """Nor does the look count for less."""
+    """Nor does the look count for more: it began before the lease ended."""
     held = (
         play(ladder(EASE))
         .leased(until=100.0)
@@ -799,12 +828,13 @@ def test_a_lease_that_expires_while_everybody_is_asked_blocks_no_longer():
         .asleep()
         .forget()
     )
-    held.at(101).all_answer().does("101 apply ease: clock park")
+    held.at(101).all_answer().is_in(Phase.AWAKE).waits_until(160)
 
 
 def test_a_lease_can_be_renewed():
-    """The same one with another end."""
+    """The same one with another end, also an earlier one."""
     play(ladder(EASE)).leased(until=100.0).all_answer().leased(until=500.0).waits_until(500.0)
+    play(ladder(EASE)).leased(until=500.0).all_answer().at(50).leased(until=50.0).waits_until(110.0)
 
 
 # ---------------------------------------------------------------- another configuration

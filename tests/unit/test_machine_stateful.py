@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from powernap.core import commands as ask
 from powernap.core import events as ev
 from powernap.core import record
-from powernap.core.deadlines import verdict
+from powernap.core.deadlines import LOOK_MIN, verdict
 from powernap.core.ladder import MonitorRule, Rule, Settings, Stage
 from powernap.core.machine import start, step
 from powernap.core.reading import Reading
@@ -76,12 +76,19 @@ class Oracle:
         self.settings, self.began, self.fresh, self.up_until = configured, now, now - 1e9, now - 1e9
         self.readings: dict[str, list[Reading]] = {}
         self.leases: dict[str, float | None] = {}
+        self.given_back: list[float] = []
         self.windows: dict[str, float | None] = {}
 
     def hear(self, reading: Reading) -> None:
         """Keep it, unless it is from before a sleep or from nobody."""
         if reading.at >= self.fresh and reading.monitor in dict(self.settings.monitors):
             self.readings.setdefault(reading.monitor, []).append(reading)
+
+    def end_lease(self, name: str, now: float) -> None:
+        """It is given back, or another takes its place; perhaps its time was over before, and perhaps there is none."""
+        if name in self.leases:
+            until = self.leases.pop(name)
+            self.given_back.append(until if until is not None and until < now else now)
 
     def monitor(self, name: str, now: float) -> tuple[bool, float | None]:
         """Active now?, and the instant until which its activity counts."""
@@ -139,7 +146,9 @@ class Oracle:
                 )
         wanted = [end for end in (*self.leases.values(), *self.windows.values()) if end is None or now < end]
         busy = any(active for active, _ in parts) or bool(wanted) or now < self.up_until
-        return busy, max([self.began, *(last for _, last in parts if last is not None)])
+        over = [end for end in self.leases.values() if end is not None and end <= now]
+        instants = [self.began, *over, *self.given_back, *(last for _, last in parts if last is not None)]
+        return busy, max(instants)
 
 
 class Conversation(RuleBasedStateMachine):
@@ -450,6 +459,7 @@ class Conversation(RuleBasedStateMachine):
     def lease(self, name, length):
         """Somebody wants the machine up; perhaps for no time at all."""
         until = None if length is None else self.now + length
+        self.oracle.end_lease(name, self.now)
         self.oracle.leases[name] = until
         self.forget_stale_ask()
         self.feed(ev.LeaseTaken(self.now, Lease(name, "root", "why not", self.now, until)))
@@ -457,7 +467,7 @@ class Conversation(RuleBasedStateMachine):
     @rule(name=st.sampled_from(["x", "y"]))
     def lease_ends(self, name):
         """... or no longer; perhaps it never did."""
-        self.oracle.leases.pop(name, None)
+        self.oracle.end_lease(name, self.now)
         self.feed(ev.LeaseEnded(self.now, name))
 
     @rule(length=st.sampled_from([None, 10.0, 70.0]))
@@ -570,9 +580,9 @@ class Conversation(RuleBasedStateMachine):
 
     @rule()
     def what_refused_is_gone(self):
-        """Then nothing is waited for any more but what every stage waits for; it may also never have been there."""
+        """Then nothing is waited for any more but what every stage waits for, and a second since the look; it may also never have been there."""
         if self.refused_at is not None:
-            self.sleep_at_once()
+            self.no_sleep_before, self.no_sleeps = max(self.look_began.values()) + LOOK_MIN, 0
         depth, warned = self.depth, self.warned
         self.feed(ev.Unblocked(self.now))
         assert (self.depth, self.warned) == (depth, warned), "that something is gone took something back"

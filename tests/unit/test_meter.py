@@ -43,7 +43,7 @@ def test_above_the_limit_is_a_pulse_now() -> None:
     """With the sentence that names who, over which time, and the limit."""
     reading = after(meter(), (1060.0, 150.0)).reading
     assert (reading.active, reading.last, reading.measured) == (False, 1060.0, 150.0)
-    assert reading.reason == "sda over the last 1min (limit 100B, over when below 80B)"
+    assert reading.reason == "sda over the last 1min (limit 100B, quiet again below 80B)"
 
 
 def test_below_the_limit_the_last_pulse_is_remembered() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,9 +14,11 @@ from fakekernel import FakeKernel, acpi_server
 from keeper import run
 from powernap.core.events import Failure
 from powernap.daemon.night import Night
-from powernap.host.availability import Availability
+from powernap.host.availability import Availability, available
 from powernap.host.host import Host
 from powernap.sleep.failure import SleepError
+from powernap.sleep.inhibitors import Inhibitor
+from powernap.sleep.lock_watch import LockWatch
 from powernap.sleep.options import SleepOptions
 
 ALARM = f"{fakesleep.RTC}/rtc/rtc0/wakealarm"
@@ -311,3 +315,59 @@ def test_an_alarm_that_cannot_be_set_for_others_is_told(tmp_path):
     bed.night._coming("sleep")
     assert bed.did[-1] == "LeaseTaken"
     assert [what for what, _ in bed.said] == ["unalarmed"]
+
+
+class Slow:
+    """A login manager that names a lock once it is told to."""
+
+    def __init__(self) -> None:
+        self.why, self.begun = "", dict[str, float]()
+        self.connected = self.heard = False
+        self.asked, self.answers = asyncio.Event(), asyncio.Event()
+
+    async def offers(self, _state: str) -> Availability:
+        """All."""
+        self.connected = True
+        return available("")
+
+    async def blockers(self, _state: str, *, automatic: bool) -> list[Inhibitor]:
+        """One."""
+        self.asked.set()
+        await self.answers.wait()
+        self.connected = True
+        return [Inhibitor(("sleep",), "backup", "nightly copy", "block", 0, "root", 812)]
+
+    async def hear_locks(self, _changed: Callable[[], None]) -> None:
+        """Noted."""
+        self.heard = True
+
+    def ignore_locks(self) -> None:
+        """Noted."""
+        self.heard = False
+
+    def drop(self) -> None:
+        """It holds none."""
+
+    def close(self) -> None:
+        """Noted."""
+        self.connected = False
+
+
+@pytest.mark.parametrize("end", [Night.unguard, Night.close])
+def test_an_answer_that_no_longer_matters_leaves_no_connection(tmp_path, end):
+    """Whoever came while it was asked has a machine that waits for no lock; a stage that waits for one keeps its connection."""
+
+    async def work() -> None:
+        night, manager = Bed(tmp_path, **SURE).night, Slow()
+        night.manager, night.watch = manager, LockWatch(manager, night._unblocked)  # type: ignore[assignment]
+        question = asyncio.ensure_future(night.refusal("suspend"))
+        await manager.asked.wait()
+        end(night)
+        assert manager.connected is (end is Night.unguard)
+        manager.answers.set()
+        assert "backup" in await question
+        assert (manager.connected, manager.heard, night.watch.waiting) == (False, False, "")
+        await night.refusal("suspend")
+        assert (manager.connected, manager.heard, night.watch.waiting) == (True, True, "suspend")
+
+    run(work())

@@ -184,7 +184,7 @@ async def test_a_monitor_that_tells_while_it_is_asked_does_not_confuse_the_node(
 async def test_the_end_of_a_sleep_comes_before_what_is_heard_after_it(keeper: Keeper) -> None:
     """Whichever descriptor the kernel names first: `resumed` is taken first, and the machine stays up for `min_awake`."""
     await keeper.reach("napping")
-    watch, before = keeper.node.resumes, keeper.node.resumes.before
+    watch, before = keeper.node.resumes.watch, keeper.node.resumes.watch.before
     watch.asleep = lambda: before + 3600.0
     keeper.fakes["work"].tell(last=keeper.host.clock.boottime())
     kinds = [line.split('"')[3] for line in keeper.node.recorded][-2:]
@@ -200,8 +200,12 @@ async def test_a_timer_is_armed_anew_after_a_sleep(keeper: Keeper) -> None:
     """The loop's clock stood still meanwhile: also a deadline that did not change is waited for anew, or it would come late."""
     now = keeper.host.clock.boottime()
     keeper.node.feed(LeaseTaken(now, Lease("l", "alice", "a backup", now, now + 1800)))
-    timer, handle, before = keeper.node.state.timer, keeper.node.alarm.handle, keeper.node.resumes.before
-    keeper.node.resumes.asleep = lambda: before + 100.0
+    timer, handle, before = (
+        keeper.node.state.timer,
+        keeper.node.alarm.handle,
+        keeper.node.resumes.watch.before,
+    )
+    keeper.node.resumes.watch.asleep = lambda: before + 100.0
     keeper.node.resumes.look()
 
     assert timer == keeper.node.state.timer
@@ -503,8 +507,8 @@ async def test_a_sleep_that_failed_after_all_but_did_sleep_counts_as_slept(keepe
     """The clocks decide: what went wrong afterwards is no failure of the sleep."""
 
     async def slept() -> None:
-        before = keeper.node.resumes.before
-        keeper.node.resumes.asleep = lambda: before + 60.0
+        before = keeper.node.resumes.watch.before
+        keeper.node.resumes.watch.asleep = lambda: before + 60.0
         raise SleepError("the alarm could not be cleared")
 
     keeper.night.sleeping = slept
@@ -530,17 +534,6 @@ async def test_what_somebody_else_changed_is_told(keeper: Keeper) -> None:
     await keeper.reach("awake")
 
     assert [entry["detail"] for entry in keeper.said("kept-foreign")] == ["/proc/x: is 7 now"]
-
-
-@kept(conf=config("work", after=3600.0))
-async def test_a_failing_connection_is_told_and_wakes_nobody(keeper: Keeper) -> None:
-    """What goes wrong with a client says nothing of the machine's use: nobody can keep it awake that way."""
-    began = keeper.node.state.evidence.began
-    for _ in range(3):
-        keeper.node.loop.call_exception_handler({"message": "answering a client", "transport": None})
-
-    assert len(keeper.said("defect")) == 1
-    assert began == keeper.node.state.evidence.began
 
 
 @kept()

@@ -187,6 +187,78 @@ def test_a_gap_began_when_the_entry_says() -> None:
     assert [223.5, 710.0, 301.0] == past(*told)[2]
 
 
+def test_a_gap_is_counted_once() -> None:
+    """Regression: where idle time was as long as it was after what ended a nap (a window, an old version's lease), both gaps began with it."""
+    _, _, gaps = past(
+        entry("entered", 1000, stage="ease", idle_s=300),
+        entry("activity", 1100),
+        entry("left", 1101),
+        entry("entered", 1200, stage="ease", idle_s=500),
+        entry("woken", 1300),
+        entry("left", 1301),
+    )
+    assert [400.0, 200.0] == gaps
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(
+                ["entered", "activity", "woken", "left", "resumed", "stopped", "started", "asked"]
+            ),
+            st.floats(-1e3, 1e4),
+            st.floats(0, 1e5),
+        )
+    )
+)
+def test_the_gaps_are_never_more_than_the_time_that_passed(happened: list[tuple[str, float, float]]) -> None:
+    """Also where the clock was set back, and for `powernap wake`: no second is in two of them."""
+    entries, at = [entry("started", 0.0)], 0.0
+    for event, later, idle in happened:
+        at = max(0.0, at + later)
+        entries.append(entry(event, at, stage="ease", idle_s=min(idle, at), detail="1s"))
+    passed = max(each["time"] for each in entries)
+    assert sum(past(*entries, now=2e6)[2]) <= passed + 1e-6
+
+
+def test_the_time_that_is_asked_about_begins_in_the_state_before_it() -> None:
+    """A nap that began before it is in the hours and none of its naps; its gap and its sleep end within it."""
+    spells: list[Spell] = []
+    gaps: list[float] = []
+    begun = Past(AFTER, spells.append, gaps.append, since=3000.0)
+    found = read([*NIGHT, entry("entered", 6000, stage="ease"), entry("left", 6010)], begun, 10_000.0)
+    assert {("park", False): 2001.0, (AWAKE, False): 4989.0, ("ease", False): 10.0} == found.lengths
+    assert (3000.0, 4, 1, 1) == (found.first, found.entries, found.naps, found.interrupted)
+    assert Spell("park", 3000.0, 5001.0) == spells[0]
+    assert [4300.0, 310.0] == gaps
+
+
+def test_what_ended_before_it_is_not_counted() -> None:
+    """Neither naps nor sleeps nor gaps nor energy; without an entry since then the state lasts through it."""
+    gaps: list[float] = []
+    before = (
+        entry("entered", 10, stage="ease", watching=True),
+        entry("left", 20),
+        entry("entered", 500, stage="ease", idle_s=3),
+        entry("energy", 600, joules=5.0, seconds=1),
+        entry("resumed", 700, detail="slept 10s"),
+        entry("entered", 980, stage="park"),
+    )
+    found = read(before, Past(AFTER, gap=gaps.append, since=1000.0), 3000.0)
+    assert {("park", False): 2000.0} == found.lengths
+    assert (0, 0, 0, 0, 0) == (found.naps, found.woulds, found.sleeps, found.entries, found.would_interrupted)
+    assert ({}, []) == (found.used, gaps)
+    ended = read([*before, entry("left", 1010)], Past(AFTER, since=1000.0), 3000.0)
+    assert 0 == ended.interrupted
+
+
+def test_a_history_that_begins_within_it_begins_there() -> None:
+    """Nothing is known of the time before."""
+    found = read([entry("started", 2000)], Past(since=1000.0), 3000.0)
+    assert (2000.0, {(AWAKE, False): 1000.0}) == (found.first, found.lengths)
+
+
 @pytest.mark.parametrize("time", [None, "noon", True])
 def test_an_entry_without_an_instant_is_passed_over(time: object) -> None:
     """A torn or foreign line."""
@@ -206,11 +278,14 @@ def test_an_entry_without_an_instant_is_passed_over(time: object) -> None:
             detail=st.sampled_from(["", "12s", "1e9s"]),
             idle_s=st.sampled_from([None, 0, 7.5, 1e9]),
         )
-    )
+    ),
+    st.sampled_from([float("-inf"), 5e5]),
 )
-def test_whatever_the_entries_say_the_times_add_up(entries: list[dict[str, Any]]) -> None:
+def test_whatever_the_entries_say_the_times_add_up(entries: list[dict[str, Any]], since: float) -> None:
     """Also where the clock was set back: every second from the first entry to now is in one state, and in no other."""
-    found, spells, gaps = past(*entries, now=2e6)
+    spells: list[Spell] = []
+    gaps: list[float] = []
+    found = read(entries, Past(AFTER, spells.append, gaps.append, since=since), 2e6)
     if found.first is not None:
         assert sum(found.lengths.values()) == pytest.approx(2e6 - found.first)
         assert all(one.end == other.begin for one, other in pairwise(spells))

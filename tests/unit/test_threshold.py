@@ -59,7 +59,7 @@ def test_the_words_say_what_would_end_it() -> None:
     """What an admin reads behind the value."""
     assert wording(Crossing(), "10%", "8%") == "limit 10%"
     assert wording(Crossing(since=1), "10%", "8%") == "limit 10%, not yet for long enough"
-    assert wording(Crossing(since=1, active=True), "10%", "8%") == "limit 10%, over when below 8%"
+    assert wording(Crossing(since=1, active=True), "10%", "8%") == "limit 10%, quiet again below 8%"
 
 
 @given(st.lists(values, max_size=30), st.floats(0, 5))

@@ -4,13 +4,33 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keeper import Keeper, config, kept, until
 from powernap.config.model import AUTO, Stage
+from powernap.core.deadlines import verdict
+from powernap.core.events import (
+    Due,
+    Event,
+    Heard,
+    LeaseEnded,
+    LeaseTaken,
+    NapAsked,
+    Reconfigured,
+    Resumed,
+    WakeAsked,
+    WindowClosed,
+    WindowOpened,
+)
+from powernap.core.ladder import MonitorRule, Settings
+from powernap.core.ladder import Stage as CoreStage
+from powernap.core.machine import start, step
+from powernap.core.reading import Reading
+from powernap.core.verdict import Lease
 from powernap.daemon import measured
 from powernap.daemon.facts import why
 from powernap.daemon.measured import Saving
@@ -115,6 +135,77 @@ def test_a_pulse_ends_a_gap_too():
     for now in (0.0, 100.0, 100.5, 300.0):
         automatic.note(now, now)
     assert automatic.learned["ease"].gaps == (100.0, 199.5)
+
+
+def test_what_was_learnt_of_an_idle_time_is_not_learnt_again():
+    """A window of the schedule ended a gap, and then idle time was as long as it was. Regression: both gaps began where idle time did."""
+    automatic = thresholds(EASE)
+    for idle_since, now in (
+        (0.0, 0.0),
+        (None, 100.0),
+        (0.0, 150.0),
+        (None, 150.5),
+        (0.0, 160.0),
+        (300.0, 300.0),
+    ):
+        automatic.note(idle_since, now)
+    assert automatic.learned["ease"].gaps == (100.0, 50.5, 149.5)
+
+
+MACHINE = Settings(
+    stages=(CoreStage("ease", 10.0),),
+    monitors=(("keys", MonitorRule(hold=3.0)), ("work", MonitorRule())),
+    min_awake=5.0,
+)
+HAPPENS: dict[str, Callable[[float], Event]] = {
+    "nothing": Due,
+    "key": lambda now: Heard(now, Reading("keys", now, last=now)),
+    "key of late": lambda now: Heard(now, Reading("keys", now, last=now - 2.0)),
+    "work": lambda now: Heard(now, Reading("work", now, active=True, told=True)),
+    "no work": lambda now: Heard(now, Reading("work", now)),
+    "hold": lambda now: LeaseTaken(now, Lease("make", "root", "make", now)),
+    "hold for a while": lambda now: LeaseTaken(now, Lease("make", "root", "make", now, now + 20.0)),
+    "made": lambda now: LeaseEnded(now, "make"),
+    "window": lambda now: WindowOpened(now, "office", None),
+    "window for a while": lambda now: WindowOpened(now, "office", now + 20.0),
+    "window closes": lambda now: WindowClosed(now, "office"),
+    "wake": lambda now: WakeAsked(now, "root"),
+    "nap": lambda now: NapAsked(now, "root"),
+    "resumed": lambda now: Resumed(now, 1.0),
+    "reload": lambda now: Reconfigured(now, MACHINE),
+}
+
+
+def learnt(*happened):
+    """The gaps that the daemon would cut, as it does after each event, and how much time had passed after all of them."""
+    automatic, gaps, now = thresholds(EASE), [], 0.0
+    state, _ = start(MACHINE, now)
+    for name in ("keys", "work"):
+        state, _ = step(state, Heard(now, Reading(name, now)))
+    for seconds, what in ((0.0, "nothing"), *happened):
+        now += seconds
+        state, _ = step(state, HAPPENS[what](now))
+        judged, known = verdict(state, now), automatic.learned["ease"]
+        automatic.note(None if judged.blockers else judged.idle_since, now)
+        if automatic.learned["ease"] is not known:
+            gaps.append(automatic.learned["ease"].gaps[-1])
+    return gaps, now
+
+
+def test_a_lease_and_a_wake_end_one_gap_and_begin_another():
+    """What was held is no gap; waking has no length."""
+    assert learnt((12.0, "hold"), (4.0, "made"), (14.0, "wake"), (20.0, "work")) == ([12.0, 14.0, 20.0], 50.0)
+    assert learnt((12.0, "hold for a while"), (24.0, "nothing"), (6.0, "work")) == ([12.0, 10.0], 42.0)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from([0.0, 0.5, 2.0, 7.0, 25.0, 400.0]), st.sampled_from(sorted(HAPPENS))))
+)
+def test_the_gaps_are_never_more_than_the_time_that_passed(happened):
+    """Whatever ends idle time, and whether or not it begins anew after that: no second is learnt from twice."""
+    gaps, passed = learnt(*happened)
+    assert sum(gaps) <= passed
 
 
 def test_what_was_learnt_is_kept(tmp_path):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +18,7 @@ from powernap.host.clock import SystemClock
 from powernap.host.files import TreeFiles
 from powernap.host.knobs import Change, MachineKnobs
 from powernap.host.ledger import Ledger
-from powernap.host.ledger_file import LedgerFile
+from powernap.host.ledger_file import Disk, LedgerFile
 from powernap.host.undo import undo
 
 
@@ -149,3 +152,136 @@ def test_it_loads_little():
         if name == "asyncio" or name.startswith(("powernap.actions", "powernap.daemon", "powernap.monitors"))
     }
     assert len(loaded) < 130  # 104 with Python 3.11
+
+
+@pytest.fixture
+def open_directory():
+    """One that anybody may enter; pytest's own are for its user alone."""
+    with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o755)
+        yield Path(name)
+
+
+def damage(root):
+    """The first line of its ledger says what no checksum says; the bytes."""
+    path = root / "run/powernap/ledger.jsonl"
+    path.write_bytes(path.read_bytes().replace(b'"old":"1"', b'"old":"3"'))
+    return path, path.read_bytes()
+
+
+def test_a_damaged_ledger_is_kept_beside_it_and_named(root, capsys):
+    """What was changed and cannot be undone can still be read by a person: all bytes, the ledger's mode; said in words and in JSON."""
+    path, held = damage(root)
+    path.chmod(0o640)
+    assert call("--root", root, "--json") == 1
+    copy = path.with_name("ledger.jsonl.damaged")
+    assert f"the damaged ledger is kept as {copy}" == json.loads(capsys.readouterr().out)["damage"][-1]
+    assert copy.read_bytes().startswith(held)
+    assert copy.stat().st_mode & 0o777 == 0o640
+    assert path.read_bytes() == b""
+    assert sorted(os.listdir(path.parent)) == [path.name, copy.name]
+
+
+def test_only_the_latest_damaged_ledgers_are_kept(root):
+    """Whoever damages it again and again fills no tmpfs; the latest is the one without a number."""
+    path, _ = damage(root)
+    for number in range(5):
+        path.write_bytes(b"damage %d\n" % number)
+        assert call("--root", root) == 1
+    kept = {each.name: each.read_bytes() for each in path.parent.iterdir()}
+    assert kept == {
+        "ledger.jsonl": b"",
+        "ledger.jsonl.damaged": b"damage 4\n",
+        "ledger.jsonl.damaged.1": b"damage 3\n",
+        "ledger.jsonl.damaged.2": b"damage 2\n",
+    }
+
+
+def test_a_copy_is_written_through_no_link(root):
+    """Where one stands in its place it is moved away or taken away, and what it leads to stays as it is."""
+    path, held = damage(root)
+    victim = root / "victim"
+    victim.write_text("mine")
+    for name in ("ledger.jsonl.damaged", "ledger.jsonl.damaged.new"):
+        path.with_name(name).symlink_to(victim)
+    assert call("--root", root) == 1
+    assert victim.read_text() == "mine"
+    copy = path.with_name("ledger.jsonl.damaged")
+    assert not copy.is_symlink()
+    assert copy.read_bytes().startswith(held)
+
+
+def test_where_no_copy_can_be_made_the_damaged_ledger_stays(root):
+    """A full disk: nothing is given up, no half copy pushes out a whole one, and the next undo says it all again."""
+    path, held = damage(root)
+    whole = path.with_name("ledger.jsonl.damaged")
+    whole.write_text("an older one")
+
+    def write(fd, data):
+        if os.readlink(f"/proc/self/fd/{fd}") != str(path):
+            raise OSError(28, "No space left on device")
+        return os.write(fd, data)
+
+    report = undo(str(path), TreeFiles(str(root)), disk=Disk(write=write))
+    assert ["line 1 is damaged"] == [each[:17] for each in report.damage]
+    assert path.read_bytes().startswith(held)
+    assert whole.read_text() == "an older one"
+    assert sorted(os.listdir(path.parent)) == [path.name, whole.name]
+
+
+@pytest.mark.parametrize("last", range(12))
+def test_killed_while_it_keeps_a_damaged_ledger_it_is_in_one_of_the_two(root, last):
+    """At each call that changes a file: the bytes are in the ledger or in a copy."""
+    path, held = damage(root)
+    calls = iter(range(100))
+
+    def mortal(do):
+        def called(*args):
+            if next(calls) == last:
+                raise KeyboardInterrupt
+            return do(*args)
+
+        return called
+
+    disk = Disk(*map(mortal, (os.write, os.fsync, os.ftruncate, os.replace)))
+    with contextlib.suppress(KeyboardInterrupt):
+        undo(str(path), TreeFiles(str(root)), disk=disk)
+    assert any(each.read_bytes().startswith(held) for each in path.parent.iterdir())
+
+
+def test_a_ledger_that_is_rewritten_keeps_its_damage_too(tmp_path):
+    """Live entries are kept, the rest is given up: not without a copy."""
+    file = LedgerFile(f"{tmp_path}/ledger")
+    (tmp_path / "ledger").write_bytes(b"damaged\n")
+    file.load()
+    file.rewrite([{"rec": "x"}])
+    file.clear()
+    file.close()
+    assert (tmp_path / "ledger.damaged").read_bytes() == b"damaged\n"
+    assert not (tmp_path / "ledger.damaged.1").exists()
+
+
+@pytest.mark.root
+@pytest.mark.parametrize(("content", "status"), [("", 0), ("x\n", 3)])
+def test_nobody_hears_the_same_of_undo_and_of_its_dry_run(open_directory, content, status, capsys):
+    """An empty ledger need not be opened; one that may not be is said by both, and a dry run speaks of no putting back."""
+    path = open_directory / "ledger"
+    path.write_text(content)
+    path.chmod(0o600)
+    with nobody():
+        assert call("--ledger", path) == status
+        done = capsys.readouterr()
+        assert call("--ledger", path, "--dry-run") == status
+        dry = capsys.readouterr()
+    assert done.out == dry.out
+    assert ("nothing was put back" in done.err, "put back" in dry.err) == (status == 3, False)
+
+
+@contextlib.contextmanager
+def nobody():
+    """An ordinary user, who may not read what is root's (credentials(7))."""
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)

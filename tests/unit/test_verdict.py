@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 
 from powernap.core.ladder import MonitorRule, Rule, Settings
 from powernap.core.reading import Reading
-from powernap.core.verdict import Blocker, Evidence, Lease, Verdict, failure_counts_until, judge, standing
+from powernap.core.verdict import (
+    Blocker,
+    Evidence,
+    Lease,
+    Verdict,
+    failure_counts_until,
+    judge,
+    lasted_until,
+    standing,
+)
 
 NOW = 100.0
 RULES = {
@@ -93,18 +102,47 @@ def test_a_failure_that_is_ignored_leaves_what_was_known():
 # ---------------------------------------------------------------- leases, windows, resume
 
 
-def test_leases_and_windows_block_but_are_no_activity():
-    """When one is over, idle time is as long as it was."""
+def test_leases_and_windows_block():
+    """Until their ends, where they have one; an event will tell it."""
     evidence = Evidence(
         10.0,
         leases={"x": Lease("x", "root", "backup", 50.0, 120.0), "y": Lease("y", "eve", "demo", 60.0)},
         windows={"office": 130.0, "night": None, "past": 100.0},
     )
     verdict = judged(a="pulse", evidence=evidence)
-    assert (names(verdict), verdict.idle_since) == (["x", "y", "office", "night"], 80.0)
+    assert names(verdict) == ["x", "y", "office", "night"]
     assert verdict.blockers[0] == Blocker("lease", "x", "backup", 50.0, 120.0, told=True, who=("root",))
     assert verdict.ends is None
     assert not verdict.look_again
+
+
+@pytest.mark.parametrize(
+    ("leases", "released", "idle_since"),
+    [
+        ([], float("-inf"), 80.0),
+        ([], 70.0, 80.0),
+        ([], 90.0, 90.0),
+        ([95.0], 90.0, 95.0),  # over, and no step has taken it away yet
+        ([85.0, 95.0], 97.0, 97.0),
+        ([100.0], 90.0, NOW),
+    ],
+)
+def test_idle_time_begins_anew_at_the_latest_end_of_a_lease(leases, released, idle_since):
+    """Or where there was activity later."""
+    taken = {str(until): Lease(str(until), "root", "make", 50.0, until) for until in leases}
+    verdict = judged(a="pulse", evidence=Evidence(10.0, leases=taken, released=released))
+    assert verdict == Verdict((), idle_since)
+
+
+def test_when_a_window_is_over_idle_time_is_as_long_as_it_was():
+    """It is no activity."""
+    assert judged(a="pulse", evidence=Evidence(10.0, windows={"past": 100.0})) == Verdict((), 80.0)
+
+
+@pytest.mark.parametrize(("until", "end"), [(None, NOW), (100.1, NOW), (100.0, 100.0), (70.0, 70.0)])
+def test_a_lease_lasts_until_its_end_or_now(until, end):
+    """Whichever is first."""
+    assert lasted_until(Lease("x", "root", "make", 50.0, until), NOW) == end
 
 
 def test_after_a_resume_the_machine_stays_up():

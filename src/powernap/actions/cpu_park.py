@@ -77,6 +77,11 @@ def probe(host: Host, options: Options) -> Availability:
     )
 
 
+def movable(host: Host, options: Options) -> tuple[str, ...]:
+    """What it could gather here: of "tasks", "interrupts" and "work queues"; nothing where it is not available."""
+    return tuple(_parts(host, options)[0]) if probe(host, options) else ()
+
+
 def _parts(host: Host, options: Options) -> tuple[list[str], list[str], str]:
     """What moves, what stays and why, and a remedy."""
     files = host.files

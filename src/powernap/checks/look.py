@@ -33,6 +33,7 @@ class Look:
     :param services: by process the systemd service that it belongs to, of those that may be named.
     :param guest: it is a virtual machine; :param live: the running one, and not a recorded one.
     :param sleeps: the sleep states of the ladder, in words; empty where it has none.
+    :param parks: what the action cpu-park could gather on a few processors here.
     :param cards: network cards by name, with what wakes the machine; ``None`` where that may not be read. Asked only where the ladder sleeps.
     """
 
@@ -57,6 +58,7 @@ class Look:
     movers_hidden: int = 0
     services: dict[int, str] = field(default_factory=dict)
     sleeps: str = ""
+    parks: tuple[str, ...] = ("tasks", "interrupts", "work queues")
     cards: dict[str, WakeFlags | None] = field(default_factory=dict)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from powernap.checks import AS_ROOT, AWAKE_CORE, Finding, Unseen, processors, some
@@ -17,6 +18,9 @@ NAME = "wake-ups"
 CHATTY = 20.0
 """Wake-ups a second of one process or device that are worth a word: with 50 ms between them a package still sleeps for most of the time,
 but a quiet processor has 3 to 8 in all (measured in a guest with parked processors)."""
+BOUND = re.compile(r"(?!irq/)[^/]+/\d+(?![^:H])")
+"""Kernel threads of one processor each, such as kworker/3:1H, ksoftirqd/0, migration/1: nothing may move them. irq/36-nvme0q1 follows its
+interrupt, kworker/u8:2 the work queues' mask."""
 STORM = 5.0
 """Tasks started a second."""
 FEW = 3
@@ -49,11 +53,11 @@ def judge(before: Look, after: Look) -> Iterator[Finding | Unseen]:
     """Chatty processes, starts, devices."""
     for waker in wakers(before, after)[:FEW]:
         if waker.rate >= CHATTY:
-            yield of_process(waker, after.services.get(waker.pid, ""))
+            yield of_process(waker, after.services.get(waker.pid, ""), after.parks)
     yield from starts(before, after)
     for source in [each for each in sources(before, after) if each.device][:FEW]:
         if source.rate >= CHATTY:
-            yield of_device(source)
+            yield of_device(source, after.parks)
     yield from detector(before, after)
     if not after.tasks:
         yield Unseen("wake-ups by process", "no counters could be read in /proc", AS_ROOT)
@@ -97,11 +101,11 @@ def sources(before: Look, after: Look) -> list[Source]:
     return sorted(found, key=lambda source: (-source.rate, source.label))
 
 
-def of_process(waker: Waker, service: str) -> Finding:
+def of_process(waker: Waker, service: str, parks: tuple[str, ...]) -> Finding:
     """One that does not let the machine rest."""
     thread = f", most of them its thread {waker.thread}" if waker.thread != waker.name else ""
     within = f", of {service}" if service else ""
-    remedy, action = relief(waker, service)
+    remedy, action = relief(waker, service, parks)
     return Finding(
         NAME,
         AWAKE_CORE,
@@ -112,22 +116,29 @@ def of_process(waker: Waker, service: str) -> Finding:
     )
 
 
-def relief(waker: Waker, service: str) -> tuple[str, str]:
-    """What to do about it, and the action that does it."""
-    gathers = "cpu-park gathers such work on the processors that stay awake"
+def relief(waker: Waker, service: str, parks: tuple[str, ...]) -> tuple[str, str]:
+    """What to do about it, and the action that does it; cpu-park only where it could move such work."""
+    parked = "cpu-park" if carrier(waker) in parks else ""
+    gathers = "; cpu-park gathers such work on the processors that stay awake" if parked else ""
     if waker.kernel:
-        return f"it works for somebody: see who uses disks and devices; {gathers}", "cpu-park"
+        return f"it works for somebody: see who uses disks and devices{gathers}", parked
     if not service:
-        return f"find out what it waits for (`strace -p {waker.pid}`); {gathers}", "cpu-park"
+        return f"find out what it waits for (`strace -p {waker.pid}`){gathers}", parked
     if why := refusal(service):
-        return (
-            f"it cannot be stopped ({why}): make it ask less often, if it can be told so; {gathers}",
-            "cpu-park",
-        )
+        return f"it cannot be stopped ({why}): make it ask less often, if it can be told so{gathers}", parked
     return (
-        f'list "{service}" in `stop` of an action units, if nobody needs it while the machine naps; {gathers}',
+        f'list "{service}" in `stop` of an action units, if nobody needs it while the machine naps{gathers}',
         "units",
     )
+
+
+def carrier(waker: Waker) -> str:
+    """With what cpu-park would have to move it, as ``Look.parks`` says it; empty for what belongs to one processor."""
+    if not waker.kernel:
+        return "tasks"
+    if BOUND.match(waker.name):
+        return ""
+    return {"irq": "interrupts", "kworker": "work queues"}.get(waker.name.partition("/")[0], "tasks")
 
 
 def starts(before: Look, after: Look) -> Iterator[Finding]:
@@ -143,15 +154,17 @@ def starts(before: Look, after: Look) -> Iterator[Finding]:
         )
 
 
-def of_device(source: Source) -> Finding:
+def of_device(source: Source, parks: tuple[str, ...]) -> Finding:
     """An interrupt that comes often."""
+    parked = "interrupts" in parks
+    gathers = "; cpu-park gathers interrupts that may be moved on the processors that stay awake"
     return Finding(
         NAME,
         AWAKE_CORE,
         f"interrupt {source.label} ({source.name}) comes {source.rate:.0f} times a second, on {processors(source.by_cpu)}",
         "each wakes its processor",
-        "find out what the device is busy with; cpu-park gathers interrupts on the processors that stay awake",
-        "cpu-park",
+        "find out what the device is busy with" + (gathers if parked else ""),
+        "cpu-park" if parked else "",
     )
 
 

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
 import sys
-from collections.abc import Mapping
 from typing import Any
 
 from powernap.cli.output import fail, show_json
 from powernap.config import explain, show
 from powernap.config.chapters import chapters
 from powernap.config.load import load
-from powernap.config.model import ActionConfig, Config, MeterConfig, MonitorConfig
-from powernap.config.problems import ConfigErrors, Problem
+from powernap.config.model import Config
+from powernap.config.problems import ConfigErrors, Findings, Problem
 from powernap.config.reference import reference
-from powernap.config.sources import DIRECTORY
+from powernap.config.sources import DEFAULT_FILE, DIRECTORY, read
+from powernap.config.tree import grow
 
 OK, WRONG = 0, 2
+MAIN = "powernap.toml"
 
 
 def add(subparsers: Any) -> argparse.ArgumentParser:
@@ -37,6 +39,11 @@ def add(subparsers: Any) -> argparse.ArgumentParser:
     one = _verb(verbs, "explain", "what a key means, its type, unit, default and an example")
     one.add_argument(
         "key", metavar="KEY", help="such as stage.after, monitor.tcp.port, monitor.tcp or on_error"
+    )
+    one.add_argument(
+        "--config",
+        metavar="PATH",
+        help=f"whose sections to know: a file or a directory (default {DIRECTORY})",
     )
     _json(one)
     _verb(verbs, "reference", "the reference page of all options, as Markdown")
@@ -71,16 +78,28 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _load(path: str | None) -> Config:
-    """The configuration in force is held to its owner; a draft that is named may be anybody's."""
-    return load(path, trusted=False) if path else load()
+    """The configuration in force is held to its owner; a draft that is named may be anybody's.
+
+    :raises ConfigErrors: also for a directory that is named and holds none: the shipped default is not what was asked about.
+    """
+    config = load(path, trusted=False) if path else load()
+    if path and os.path.isdir(path) and config.files == (DEFAULT_FILE,):
+        raise ConfigErrors(
+            [Problem(path, 0, "", f"no {MAIN} in this directory", "name the file, or its directory")]
+        )
+    return config
 
 
 def _check(args: argparse.Namespace) -> int:
     config = _load(args.path)
+    notes = config.notes
+    if DEFAULT_FILE in config.files:
+        where = args.path or DIRECTORY
+        notes = (Problem(where, 0, "", f"no {MAIN} there", "the shipped default applies"), *notes)
     if args.json:
-        _show_findings(files=config.files, notes=config.notes)
+        _show_findings(files=config.files, notes=notes)
         return OK
-    for note in config.notes:
+    for note in notes:
         print(f"note: {note}")
     counts = (
         f"{len(config.stages)} stages",
@@ -103,7 +122,7 @@ def _show(args: argparse.Namespace) -> int:
 
 def _explain(args: argparse.Namespace) -> int:
     try:
-        found = explain.explain(args.key, chapters(), _configured())
+        found = explain.explain(args.key, chapters(), _configured(args.config))
     except explain.UnknownKeyError as error:
         return fail(str(error), code=WRONG, as_json=args.json)
     if args.json:
@@ -113,22 +132,18 @@ def _explain(args: argparse.Namespace) -> int:
     return OK
 
 
-def _configured() -> dict[str, str]:
-    """The sections in force and their types; none when the configuration cannot be used."""
-    try:
-        config = load(trusted=False)
-    except ConfigErrors:
-        return {}
-    nouns: dict[str, Mapping[str, MonitorConfig | ActionConfig | MeterConfig]] = {
-        "monitor": config.monitors,
-        "action": config.actions,
-        "meter": config.meters,
+def _configured(path: str | None) -> dict[str, str]:
+    """The sections and what each is a kind of, also those that are off or have a fault: that is when one asks."""
+    findings = Findings()
+    tree = grow(read(path or DIRECTORY, findings, trusted=False), findings)
+    found = {f"stage.{name}": "stage" for name in tree.stages} | {
+        f"rule.{name}": "rule" for name in tree.sections["rule"]
     }
-    return {
-        f"{noun}.{name}": f"{noun}.{each.type}"
-        for noun, sections in nouns.items()
-        for name, each in sections.items()
-    }
+    for noun in ("monitor", "action", "meter"):
+        for name, table in tree.sections[noun].items():
+            kind = table.values.get("type")
+            found[f"{noun}.{name}"] = f"{noun}.{kind.raw if kind else name}"
+    return found
 
 
 def _reference(_args: argparse.Namespace) -> int:

@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from powernap import actions
+from powernap.actions import cpu_park
 from powernap.checks import (
     AS_ROOT,
     ASPM,
     DISK,
     GPU_ACTIVE,
+    NONE,
     Finding,
     Refused,
     Unseen,
@@ -90,18 +92,30 @@ def diagnose(root: str, wait: Callable[[], None]) -> Diagnosis:
     named = [each.pid for each in wakeups.wakers(first, last)[:NAMED]] + [
         each.pid for each in last.opened.files
     ]
-    return judged(host, config, first, replace(last, services={pid: unit(host.files, pid) for pid in named}))
+    services = {pid: unit(host.files, pid) for pid in named}
+    return judged(host, config, first, replace(last, services=services, parks=parks(host, config)))
+
+
+def parks(host: Host, config: Config) -> tuple[str, ...]:
+    """What cpu-park could gather here, with the options that it has."""
+    given = [each.options for each in config.actions.values() if each.type == "cpu-park"]
+    return cpu_park.movable(host, given[0] if given else cpu_park.Options())
 
 
 def judged(host: Host, config: Config, first: Look, last: Look) -> Diagnosis:
     """What all checks say."""
     said: list[Finding | Unseen] = [each for check in CHECKS for each in check.judge(first, last)]
     savings = list(unused(host, config))
-    findings = [each for each in (*said, *savings) if isinstance(each, Finding)]
+    findings = sorted(
+        (each for each in (*said, *savings) if isinstance(each, Finding)), key=lambda each: -each.watts.most
+    )
+    if last.guest:
+        # what its processors draw is its host's to save and to measure; the order stays
+        findings = [replace(each, watts=NONE) for each in findings]
     return Diagnosis(
         last,
         last.at - first.at,
-        sorted(findings, key=lambda each: -each.watts.most),
+        findings,
         [without_remedy(each) for each in said if isinstance(each, Unseen)],
         [each for each in savings if isinstance(each, Refused)],
         idle_states.rests(first, last),

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from powernap.checks import Finding, Unseen, disks, idle_states, wakeups
+from powernap.checks import Finding, Unseen, Watts, disks, idle_states, wakeups
 from powernap.cli import arguments, diagnosis, doctor_facts
 from powernap.cli.output import fail, show_json
 from powernap.cli.paint import Cell, columns
@@ -112,7 +112,12 @@ def text(found: diagnosis.Diagnosis, root: str, top: int) -> str:
         else "nothing found that keeps it from deep idle"
     )
     parts = [f"powernap doctor on {host_of(root)}, watched {over}: {head}"]
-    parts += [finding(number, each) for number, each in enumerate(found.findings, 1)]
+    parts += [
+        finding(number, each, cost)
+        for number, (each, cost) in enumerate(
+            zip(found.findings, costs(found.findings, guest=found.last.guest), strict=True), 1
+        )
+    ]
     for title, rows in (
         ("idle", [of_processor(each) for each in found.rests]),
         (
@@ -129,12 +134,28 @@ def text(found: diagnosis.Diagnosis, root: str, top: int) -> str:
     return "\n\n".join(parts)
 
 
-def finding(number: int, each: Finding) -> str:
+def costs(findings: list[Finding], *, guest: bool) -> list[str]:
+    """In words: each figure once, since causes of one kind share it. In a guest none: its host pays, and shares the processors out."""
+    said: dict[Watts, int] = {}
+    words = []
+    for number, each in enumerate(findings, 1):
+        first = said.setdefault(each.watts, number)
+        if guest:
+            words.append("what that costs is its host's to measure" if number == 1 else "")
+        elif not each.watts.most:
+            words.append("no watts of its own")
+        elif first != number:
+            words.append(f"watts as of {first}.: they do not add up")
+        else:
+            words.append(f"up to {each.watts.most:g} W ({each.watts.basis})")
+    return words
+
+
+def finding(number: int, each: Finding, cost: str) -> str:
     """What it is and costs; why that matters; what to do."""
-    cost = f"up to {each.watts.most:g} W ({each.watts.basis})" if each.watts.most else "no watts of its own"
     rows: list[list[Cell]] = [
         [(f"{number}.", "bold"), (each.evidence, "bold")],
-        ["", f"{each.consequence}; {cost}"],
+        ["", "; ".join(filter(None, (each.consequence, cost)))],
         ["", f"-> {each.remedy}"],
     ]
     if each.action:

@@ -12,13 +12,14 @@ from powernap.daemon import main as daemon  # isort: skip
 import argparse
 import asyncio
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from powernap.cli import glance, output, overview, trial
@@ -36,32 +37,40 @@ from powernap.host.journal import Journal
 from powernap.host.ledger import Ledger
 from powernap.host.ledger_file import LedgerBusyError
 
+BRIEF = 2.0
+"""Seconds of idle time that a try which did not nap is advised to wait."""
 PREFIX = "powernap-try-"
-"""Of the directory that a try has for itself; its process id follows."""
+"""Of the directory that a try has for itself; its process id follows. It is locked as long as the try lives."""
+MADE = "made"
+"""In that directory: which of the ledger and its directory this try made, for whoever cleans up after a SIGKILL."""
 ORDINARY = "an ordinary user may not change it; `sudo powernap try` may"
 
 
 def run(args: argparse.Namespace) -> int:
     """0 done; 1 something could not be put back; 3 a daemon runs already (a ``DaemonError``)."""
+    made: set[str] = set()
     with contextlib.suppress(OSError):
-        tidy(tempfile.gettempdir())
+        made = tidy(tempfile.gettempdir())
     directory = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-")
+    lock = locked(directory)
     try:
-        return asyncio.run(_run(args, directory))
+        return asyncio.run(_run(args, directory, made))
     finally:
+        if lock is not None:
+            os.close(lock)
         shutil.rmtree(directory, ignore_errors=True)
 
 
-async def _run(args: argparse.Namespace, directory: str) -> int:
+async def _run(args: argparse.Namespace, directory: str, made: set[str]) -> int:
     root = os.geteuid() == 0
     places = Places(runtime=Places.runtime if root else directory, state="")
-    with tidied(places):
+    with tidied(places, directory, made):
         ledger, refusal = ledger_of(places) if root else (None, ORDINARY)
         if ledger is None:
             places = Places(runtime=directory, state="")
         path = os.path.join(directory, "powernap.toml")
         document = await prepare(args, path, places.socket, refusal)
-        view = View(as_json=args.json)
+        view = View(as_json=args.json, nap_after=args.nap_after, quiet_only=args.quiet_only)
         view.say(document)
         view.watching = bool(refusal)
         config = load(path, trusted=False)
@@ -89,17 +98,26 @@ def after_a_defect(places: Places, ledger: Ledger | None) -> None:
 
 
 @contextlib.contextmanager
-def tidied(places: Places) -> Iterator[None]:
-    """Leave no empty ledger, nor its directory, where there was none. It is locked until we have gone: nobody else can have begun it."""
-    had_directory, had_ledger = os.path.isdir(places.runtime), os.path.exists(places.ledger)
+def tidied(places: Places, directory: str = "", made: Iterable[str] = ()) -> Iterator[None]:
+    """Leave no empty ledger, nor its directory, where there was none. It is locked until we have gone: nobody else can have begun it.
+
+    :param directory: this try's own, which tells of it after a SIGKILL. :param made: what tries that were killed made and left.
+    """
+    ours = {path for path in (places.runtime, places.ledger) if path in made or not os.path.exists(path)}
+    if directory:
+        write(os.path.join(directory, MADE), "\n".join(ours))
     try:
         yield
+    except DaemonError:
+        # somebody else has it, and may have made it since we looked
+        ours = set()
+        raise
     finally:
         with contextlib.suppress(OSError):
-            if not had_ledger and os.path.getsize(places.ledger) == 0:
+            if places.ledger in ours and os.path.getsize(places.ledger) == 0:
                 os.unlink(places.ledger)
         with contextlib.suppress(OSError):
-            if not had_directory:
+            if places.runtime in ours:
                 os.rmdir(places.runtime)
 
 
@@ -133,8 +151,27 @@ def program() -> str:
     return f"{sys.executable} -m powernap"
 
 
-def tidy(directory: str) -> None:
-    """Take away what tries that were killed have left below a directory for temporary files. Only our own, whose process is gone."""
+def locked(directory: str) -> int | None:
+    """A directory of a try, locked until its process ends, however it does (flock(2)); ``None`` when somebody has it, or it has gone."""
+    try:
+        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(fd)
+        return None
+    return fd
+
+
+def tidy(directory: str) -> set[str]:
+    """Take away what tries that were killed have left below a directory for temporary files; what they made elsewhere.
+
+    Only our own, whose process is gone. The lock besides: a process of another pid namespace (a container with the same /tmp) is not in our
+    /proc. The process id besides: the directory is a moment older than its lock.
+    """
+    made: set[str] = set()
     with os.scandir(directory) as entries:
         for entry in entries:
             number = entry.name.removeprefix(PREFIX).partition("-")[0]
@@ -144,7 +181,23 @@ def tidy(directory: str) -> None:
                 and ours(entry)
                 and not alive(int(number))
             ):
-                shutil.rmtree(entry.path, ignore_errors=True)
+                made |= take_away(entry.path)
+    return made
+
+
+def take_away(directory: str) -> set[str]:
+    """A dead try's directory; what it made elsewhere. rmtree goes by descriptors and follows no link."""
+    made: set[str] = set()
+    lock = locked(directory)
+    if lock is not None:
+        with (
+            contextlib.suppress(OSError, UnicodeError),
+            open(os.path.join(directory, MADE), encoding="utf-8") as file,
+        ):
+            made = set(file.read().splitlines())
+        shutil.rmtree(directory, ignore_errors=True)
+        os.close(lock)
+    return made
 
 
 def ours(entry: os.DirEntry[str]) -> bool:
@@ -201,8 +254,8 @@ class View:
     :ivar over: set to end it; :ivar watching: nothing is changed, so what it says is what would have been.
     """
 
-    def __init__(self, *, as_json: bool) -> None:
-        self.as_json = as_json
+    def __init__(self, *, as_json: bool, nap_after: float = 10.0, quiet_only: bool = False) -> None:
+        self.as_json, self.nap_after, self.quiet_only = as_json, nap_after, quiet_only
         self.over = asyncio.Event()
         self.news = News()
         self.trouble: OSError | None = None
@@ -270,6 +323,8 @@ class View:
             "event": "tried",
             "for_s": round(time.monotonic() - self.began, 3),
             "watching": self.watching,
+            "nap_after_s": self.nap_after,
+            "quiet_only": self.quiet_only,
             "naps": self.naps,
             "napping_s": round(self.napping, 3),
             "blockers": self.blockers,
@@ -340,13 +395,27 @@ def opening(entry: dict[str, Any]) -> str:
 def closing(entry: dict[str, Any]) -> str:
     """What came of it."""
     if entry["left_changed"]:
-        return f"{entry['left_changed']} values could not be put back; try `{program()} undo`"
+        values = "1 value" if entry["left_changed"] == 1 else f"{entry['left_changed']} values"
+        return f"{values} could not be put back; try `{program()} undo`"
     if entry["naps"]:
-        times = "once" if entry["naps"] == 1 else f"{entry['naps']} times"
+        times = {1: "once", 2: "twice"}.get(entry["naps"], f"{entry['naps']} times")
         napped = "would have napped" if entry["watching"] else "napped"
         return f"it {napped} {times}, {show_duration(entry['napping_s'])} of {show_duration(entry['for_s'])}"
     guilty = entry["blockers"] or [entry["latest"]] * bool(entry["latest"])
     reasons = "; ".join(f"{each['name']}: {each['reason']}" for each in guilty)
-    advice = "--quiet-only leaves rates out, --nap-after 2s waits less long"
+    hint = f" ({advice})" if (advice := shorter(entry)) else ""
     did = "would not have napped" if entry["watching"] else "did not nap"
-    return f"it {did}: {show(reasons) or 'it was not idle for long enough'} ({advice})"
+    return f"it {did}: {show(reasons) or 'it was not idle for long enough'}{hint}"
+
+
+def shorter(entry: dict[str, Any]) -> str:
+    """Options that would let it nap sooner, of those that were not given; empty where there is none."""
+    return ", ".join(
+        filter(
+            None,
+            [
+                "" if entry["quiet_only"] else "--quiet-only leaves rates out",
+                f"--nap-after {show_duration(BRIEF)} waits less long" if entry["nap_after_s"] > BRIEF else "",
+            ],
+        )
+    )

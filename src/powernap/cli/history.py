@@ -1,14 +1,18 @@
-"""``powernap history``: what happened, and why."""
+"""``powernap history``: what happened, and why. Where no daemon answers, what it wrote down."""
 
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 import time
 from typing import Any
 
 from powernap.cli import arguments, client
 from powernap.cli.output import show_json
 from powernap.cli.paint import show
+from powernap.daemon.history import LINE, History
+from powernap.daemon.places import Places
 from powernap.daemon.words import sentence
 
 
@@ -28,22 +32,48 @@ def add(subparsers: Any) -> argparse.ArgumentParser:
         action="store_true",
         help="print the flight recorder, a JSON line each, for a bug report (needs root)",
     )
+    parser.add_argument(
+        "--state",
+        metavar="DIR",
+        help=f"where the history is read when no daemon answers (default {Places.state})",
+    )
     return parser
 
 
 def run(args: argparse.Namespace) -> int:
-    """Ask and show."""
+    """Ask and show; exit status 3 when neither the daemon nor its file answers."""
     if args.events:
         print("\n".join(client.ask("events")["events"]))
         return 0
-    answer = client.ask("history", count=args.count)
+    try:
+        answer = client.ask("history", count=args.count)
+    except client.DaemonError as error:
+        # whoever names a socket asks about the daemon there, and not about the system's
+        if args.state is None and "POWERNAP_SOCKET" in os.environ:
+            raise
+        answer = written(Places(state=args.state or Places.state).history, args.count, error)
     if args.json:
         return show_json(answer)
     print("\n".join(map(line, answer["entries"])) or "nothing has happened yet")
     return 0
 
 
+def written(path: str, count: int, error: client.DaemonError) -> dict[str, Any]:
+    """The daemon's answer, from its file; ``error`` where that cannot be read either."""
+    try:
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+    except OSError:
+        raise error from None
+    print(f"powernap: {error.message}; this is what it wrote to {path}", file=sys.stderr)
+    # metered energy stands between the entries: all of the file is read, however few are asked for
+    return {"version": 1, "entries": list(History(path, max(count, size // LINE + 1)).entries)[-count:]}
+
+
 def line(entry: dict[str, Any]) -> str:
     """One entry with its local time."""
-    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(entry.get("time", 0)))
+    try:
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(entry.get("time", 0)))
+    except (TypeError, ValueError, OverflowError, OSError):
+        when = "at some time".ljust(19)  # a file that somebody edited
     return f"{when}  {show(sentence(entry))}"

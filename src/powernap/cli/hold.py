@@ -31,7 +31,7 @@ def add(subparsers: Any) -> argparse.ArgumentParser:
         "hold",
         help="keep it awake, for a time or while a command runs",
         description="Keep the machine awake while COMMAND runs, or for a time, or until Ctrl-C. The lease ends with this process, "
-        "however it ends; when the daemon is restarted, it is taken again. With a command, its exit status is returned.",
+        "however it ends, and idle time begins anew then; when the daemon is restarted, it is taken again. With a command, its exit status is returned.",
         usage="powernap hold --why REASON [--for TIME] [-- COMMAND ...]",
     )
     parser.add_argument("--why", required=True, metavar="REASON", help="shown by `powernap why`")

@@ -79,7 +79,7 @@ def parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"powernap {__version__}")
     # Given `prog`, argparse need not format a usage to find it: 5 ms of imports (shutil, lzma).
-    subparsers = top.add_subparsers(dest="command", metavar="COMMAND", prog="powernap", required=True)
+    subparsers = top.add_subparsers(dest="command", metavar="COMMAND", prog="powernap")
     for name in names:
         module(name).add(subparsers)
     return top
@@ -130,7 +130,11 @@ def run(given: list[str]) -> int:
         return unknown(given[0])
     # Only the module that is needed is imported: `powernap status` answers in the time of two Python start-ups, not five.
     names = [given[0]] if given[0] in COMMANDS else COMMANDS
-    args = parser(names).parse_args(given)
+    top = parser(names)
+    # Not `required`: argparse would say that COMMAND is missing, and not which option is wrong.
+    args = top.parse_args(given)
+    if args.command is None:
+        top.error("the following arguments are required: COMMAND")
     return module(args.command).run(args)
 
 

@@ -16,8 +16,8 @@ from typing import Any
 from powernap import actions, meters
 from powernap.cli import arguments, dropin, measuring, output, trial
 from powernap.cli.glance import UnknownActionError, config_of
-from powernap.cli.measure_text import report, show_progress
-from powernap.cli.metered import AddressError, Metered, meter_of
+from powernap.cli.measure_text import no_meter, report, show_progress
+from powernap.cli.metered import AddressError, Metered, NoMeterError, meter_of
 from powernap.config.load import load
 from powernap.config.model import ActionConfig, Config
 from powernap.config.problems import ConfigErrors
@@ -111,6 +111,11 @@ def run(args: argparse.Namespace) -> int:
         return refuse(str(error.problems[0]), "`powernap config check` shows all", 2)
     except AddressError as error:
         return refuse(str(error), code=2)
+    except NoMeterError as error:
+        if not args.json:
+            print(no_meter(error.ranked), file=sys.stderr)
+            return refuse("nothing can be measured", error.availability.remedy, 1)
+        return refuse(error.availability.detail, error.availability.remedy, 1)
     except UnavailableError as error:
         return refuse(error.availability.detail, error.availability.remedy, 1)
     except UnknownActionError as error:

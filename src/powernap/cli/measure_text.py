@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from powernap.cli import dropin
+from powernap.cli import dropin, trial
 from powernap.cli.measuring import Course, Progress
 from powernap.cli.paint import Cell, columns, show
 from powernap.core.units import show_duration
+from powernap.meters import Found
 
 COLOURS = {"saves": "green", "does not": "yellow", "cannot tell": "dim"}
 
@@ -40,6 +41,19 @@ def report(document: dict[str, Any]) -> str:
     if document["actions"] and not document["ended"]:
         parts += ["", document["config"].rstrip()]
     return "\n".join(parts)
+
+
+def no_meter(ranked: list[Found]) -> str:
+    """One a line, with its reason and its remedy."""
+    rows: list[list[Cell]] = [[(each.name, "bold"), trial.why_not(each.answer)] for each in ranked]
+    return "\n".join(
+        ["there is no meter on this machine that can be read:", columns(rows, stream=sys.stderr)]
+    )
+
+
+def many(count: int, noun: str) -> str:
+    """``1 window``, ``2 windows``."""
+    return f"{count} {noun}{'s' * (count != 1)}"
 
 
 def headline(document: dict[str, Any]) -> str:
@@ -81,15 +95,17 @@ def remarks(document: dict[str, Any]) -> list[str]:
     ]
     spoilt = sum(each["disturbed"] for each in document["windows"])
     if document["repeated"]:
-        found.append(f"something else used the machine: {document['repeated']} windows were measured again")
+        found.append(
+            f"something else used the machine: {many(document['repeated'], 'window')} {'was' if document['repeated'] == 1 else 'were'} measured again"
+        )
     if spoilt:
-        found.append(f"{spoilt} windows in which something else used the machine are left out")
+        found.append(f"left out: {many(spoilt, 'window')} in which something else used the machine")
     if document["trouble"]:
         found.append(f"the meter did not answer at the end: {document['trouble']}")
     if document["ended"]:
         found.append(f"{document['ended']}: nothing is kept")
     if document["left_changed"]:
-        found.append(f"{document['left_changed']} values could not be put back; try `powernap undo`")
+        found.append(f"{many(document['left_changed'], 'value')} could not be put back; try `powernap undo`")
     if document["stored"]:
         found.append(f"kept in {document['stored']}")
     return found

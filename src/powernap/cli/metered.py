@@ -20,6 +20,14 @@ class AddressError(ValueError):
     """A meter is not written as it should be; the message says how."""
 
 
+class NoMeterError(UnavailableError):
+    """There is none that can be read; ``ranked``: each with its reason."""
+
+    def __init__(self, found: Found, ranked: list[Found]) -> None:
+        super().__init__(found.answer)
+        self.ranked = ranked
+
+
 class Metered:
     """A meter and what it is called."""
 
@@ -28,7 +36,7 @@ class Metered:
 
 
 def meter_of(host: Host, config: Config, wanted: str | None) -> Metered:
-    """The meter that was named, or the one that sees most. ``AddressError``, ``UnavailableError``."""
+    """The meter that was named, or the one that sees most. ``AddressError``, ``UnavailableError``, of these ``NoMeterError``."""
     found = named(host, config, wanted) if wanted else widest(host, config)
     if not found.answer:
         raise UnavailableError(found.answer)
@@ -36,7 +44,7 @@ def meter_of(host: Host, config: Config, wanted: str | None) -> Metered:
 
 
 def widest(host: Host, config: Config) -> Found:
-    """The usable one with the widest scope; where there is none, an answer with the reasons of all."""
+    """The usable one with the widest scope. ``NoMeterError`` with the reasons of all where there is none."""
     ranked = meters.ranked(host, config.meters.values())
     if ranked and ranked[0].answer:
         return ranked[0]
@@ -45,7 +53,7 @@ def widest(host: Host, config: Config) -> Found:
         f"there is no meter ({reasons})",
         'configure one that needs an address, such as [meter.wall] with type = "plug", or name it: --meter plug:HOST',
     )
-    return Found("", "", "", none, None)
+    raise NoMeterError(Found("", "", "", none, None), ranked)
 
 
 def named(host: Host, config: Config, text: str) -> Found:

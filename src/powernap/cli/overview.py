@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from powernap import __version__
-from powernap.cli import client, glance
+from powernap.cli import client, glance, why
 from powernap.cli.output import fail, show_json
 from powernap.cli.paint import Cell, columns
 from powernap.config.load import load
@@ -179,10 +179,8 @@ def headline(document: dict[str, Any]) -> str:
         state = "a recorded machine"
     elif running is None:
         state = "powernapd is not running: nothing is watched or changed"
-    elif running["mode"] == "watch":
-        state = "watching only: nothing is changed"
     else:
-        state = f"acting, {running['phase']}"
+        state = why.state(running)
     return f"powernap {document['powernap']} on {document['host']}, {state}"
 
 
@@ -260,7 +258,9 @@ def cells(name: str, reason: str) -> list[Cell]:
 def following(document: dict[str, Any]) -> list[list[Cell]]:
     """What would happen, and one or two things to type."""
     rows: list[list[Cell]] = []
-    if document["stages"]:
+    if document["daemon"] is not None:
+        rows.append(cells("ladder", why.coming(document["daemon"]).removeprefix("next: ")))
+    elif document["stages"]:
         first = document["stages"][0]
         does = ", ".join(first["actions"]) or first["sleep"]
         rows.append(cells(f"{show_duration(first['after_s'])} idle", f'stage "{first["name"]}": {does}'))

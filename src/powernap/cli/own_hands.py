@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 from collections.abc import Iterator, Mapping
 
 from powernap.cli.client import DaemonError
@@ -32,11 +33,14 @@ def take(host: Host, places: Places, actions: Mapping[str, ActionConfig], limit:
     """Hands with the ledger, which nobody else has meanwhile. Raises ``DaemonError`` where somebody has it, and ``OSError``."""
     daemon.make_places(places)
     try:
-        return Hands(host, daemon.open_ledger(places), actions, limit)
+        ledger = daemon.open_ledger(places)
     except LedgerBusyError as error:
         owner = f"{error.name} (pid {error.pid})" if error.pid else "another process"
         message = f"{owner} is running and may change the machine meanwhile"
         raise DaemonError(message, "systemctl stop powernapd") from None
+    for line in ledger.unreadable:
+        print(f"powernap: ledger: {line}", file=sys.stderr)
+    return Hands(host, ledger, actions, limit)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from powernap import meters
@@ -34,6 +34,8 @@ SIGMA = 2.0
 """Spreads in a band."""
 DRAWN_ASLEEP = (5.0, 5.0)
 """Watts that a sleeping or switched-off machine still draws, give or take: its power supply, memory, network card and controller."""
+LATEST = 2.0**40
+"""Seconds since 1970: no instant of a machine's, and neither infinity nor what is no number (JSON of Python has both)."""
 STEP = 1 << 20
 """Bytes between two signs of progress."""
 
@@ -66,18 +68,27 @@ def add(subparsers: Any) -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> int:
-    """0 shown; 1 there is no history in this time; 2 a file cannot be written; 3 the history may not be read."""
+    """0 shown; 1 there is no history, or none of it can be read; 2 the configuration is faulty, or a file cannot be written; 3 the history may not be read."""
     path = os.path.join(args.state, "history.jsonl")
     try:
         config = load(*[args.config] * bool(args.config), trusted=False)
-    except ConfigErrors:
+    except ConfigErrors as error:
+        if args.config:
+            return fail(
+                str(error.problems[0]),
+                f"`powernap config check {args.config}` shows all",
+                2,
+                as_json=args.json,
+            )
         config = load(DEFAULT_FILE, trusted=False)
     now = time.time()
     gaps = Gaps()
     days = Days(now - args.since, now)
-    past = Past(after={stage.name: after_of(stage) for stage in config.stages}, told=days.add, gap=gaps.add)
+    idle = {stage.name: after_of(stage) for stage in config.stages}
+    past = Past(idle, days.add, gaps.add, since=now - args.since)
+    unreadable: list[int] = []
     try:
-        for entry in entries(path, now - args.since):
+        for entry in entries(path, unreadable.append):
             past.add(entry)
     except FileNotFoundError:
         return fail(
@@ -85,15 +96,10 @@ def run(args: argparse.Namespace) -> int:
         )
     except OSError as error:
         return fail(f"{path}: {error.strerror}", "ask as root", as_json=args.json)
-    if past.first is None:
-        return fail(
-            f"nothing happened in the last {show_duration(args.since)}",
-            "look further back with --since",
-            1,
-            as_json=args.json,
-        )
+    if past.first is None or past.first >= now:
+        return fail(*nothing(past, path, len(unreadable)), 1, as_json=args.json)
     past.finish(now)
-    document = document_of(past, config, known(args.state), gaps, now)
+    document = document_of(past, config, known(args.state), gaps, now, len(unreadable))
     for name, text in pictures(args, document, days).items():
         try:
             write(name, text)
@@ -103,6 +109,16 @@ def run(args: argparse.Namespace) -> int:
         return show_json(document)
     print(report_text.report(document))
     return 0
+
+
+def nothing(past: Past, path: str, unreadable: int) -> tuple[str, str]:
+    """Why there is nothing to report, and what to do: what is damaged is not called empty."""
+    if past.first is not None:
+        return f"{path} begins in the future", "was the clock set? `powernap history` shows it"
+    if unreadable:
+        lines = f"its {unreadable} lines" if unreadable > 1 else "its line"
+        return f"{path} is damaged: {lines} cannot be read", "move it away; powernapd begins a new one"
+    return f"nothing has happened yet: {path} is empty", "is powernapd running? see `powernap status`"
 
 
 def pictures(args: argparse.Namespace, document: dict[str, Any], days: Days) -> dict[str, str]:
@@ -123,15 +139,20 @@ def write(path: str, text: str) -> None:
 # ---------------------------------------------------------------- reading
 
 
-def entries(path: str, since: float) -> Iterator[dict[str, Any]]:
-    """The entries since then, one at a time; torn lines are passed over. Progress on a terminal."""
+def entries(path: str, damaged: Callable[[int], object] = lambda _: None) -> Iterator[dict[str, Any]]:
+    """The entries, one at a time. Progress on a terminal.
+
+    :param damaged: hears the numbers of lines that cannot be read; they are passed over.
+    """
     with open(path, "rb") as file:
         show = Progress(os.fstat(file.fileno()).st_size)
-        for line in file:
+        for number, line in enumerate(file, 1):
             show.read(len(line))
             entry = parse(line)
-            if entry is not None and entry["time"] >= since:
+            if entry is not None:
                 yield entry
+            elif line.strip():
+                damaged(number)
         show.end()
 
 
@@ -158,12 +179,13 @@ class Progress:
 
 
 def parse(line: bytes) -> dict[str, Any] | None:
-    """One entry; ``None`` for a line that a power cut tore."""
+    """One entry; ``None`` for a line that a power cut tore, or that is no entry with an instant."""
     try:
         entry = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    good = isinstance(entry, dict) and isinstance(entry.get("time"), int | float)
+    at = entry.get("time") if isinstance(entry, dict) else None
+    good = isinstance(at, int | float) and not isinstance(at, bool) and abs(at) < LATEST
     return entry if good else None
 
 
@@ -197,7 +219,9 @@ class Gaps:
         self.lengths.append(gap)
 
 
-def document_of(past: Past, config: Config, found: dict[str, Any], gaps: Gaps, now: float) -> dict[str, Any]:
+def document_of(
+    past: Past, config: Config, found: dict[str, Any], gaps: Gaps, now: float, unreadable: int = 0
+) -> dict[str, Any]:
     """All facts; described in docs/json.md."""
     states = [state_of(past, name, would, config, found) for name, would in order(past, config)]
     saved = [each["saved_j"] for each in states if each["saved_j"] is not None and not each["would"]]
@@ -217,6 +241,7 @@ def document_of(past: Past, config: Config, found: dict[str, Any], gaps: Gaps, n
         "from": past.first,
         "to": round(now, 3),
         "entries": past.entries,
+        "unreadable": unreadable,
         "naps": past.naps,
         "interrupted": past.interrupted,
         "would_nap": past.woulds,
@@ -307,6 +332,7 @@ def waits(gaps: Gaps, config: Config, found: dict[str, Any]) -> list[dict[str, A
     """For each stage: ways to wait, compared over this machine's gaps and by the daemon's own price of a nap."""
     first = min((stage.after for stage in config.stages if stage.after > 0), default=0.0)
     answers = []
+    chosen = {stage.name: after_of(stage) for stage in config.stages}
     for stage in config.stages:
         price = thresholds.price(stage, found["savings"])
         kept = found["gaps"].get(stage.name)
@@ -318,9 +344,29 @@ def waits(gaps: Gaps, config: Config, found: dict[str, Any]) -> list[dict[str, A
         fixed = {show_duration(wait): wait for wait in FIXED if wait >= soonest}
         fixed |= {"configured": stage.after} if stage.after != AUTO else {}
         compared = break_even.compare(lengths, price.paid, fixed, soonest)
+        if stage.after == AUTO:
+            within_limits(compared, lengths, stage, config, chosen)
+            chosen[stage.name] = compared.wait
         saving = together(list(stage.actions), found) if price.known else None
         answers.append(way_of(stage.name, compared, saving, fixed, known=price.known))
     return answers
+
+
+def within_limits(
+    compared: Comparison, lengths: Iterable[float], stage: Stage, config: Config, chosen: Mapping[str, float]
+) -> None:
+    """What the daemon would have chosen over the same gaps: never outside ``least`` to ``most``, nor past its neighbours.
+
+    :param chosen: the waits of the stages before it.
+    """
+    learned, lost, naps = break_even.begin(compared.paid), 0.0, 0
+    for gap in lengths:
+        best = break_even.choose(learned, compared.paid, compared.soonest)
+        compared.wait = thresholds.between(config.stages, {**chosen, stage.name: best})[stage.name]
+        learned = break_even.learn(learned, gap, compared.wait, compared.paid)
+        lost += break_even.cost(gap, compared.wait, compared.paid)
+        naps += gap > compared.wait
+    compared.costs["chosen"], compared.naps["chosen"] = lost, naps
 
 
 def way_of(

@@ -28,7 +28,7 @@ def report(document: dict[str, Any]) -> str:
         headline(document),
         columns([["state", "time", "share", "power", "used", "saved"], *state_rows(document)]),
     ]
-    parts += [f"  {line}" for line in sums(document)]
+    parts += [f"  {line}" for line in [*damage(document), *sums(document)]]
     for each in document["thresholds"]:
         parts += ["", *threshold(each)]
     if not document["thresholds"]:
@@ -49,6 +49,14 @@ def headline(document: dict[str, Any]) -> str:
         )
     sleeps = document["sleeps"]
     return f"{begin} to {end}: {naps}, {sleeps} sleep{'s' * (sleeps != 1)}"
+
+
+def damage(document: dict[str, Any]) -> list[str]:
+    """What the figures lack."""
+    count = document["unreadable"]
+    lines = "1 line" if count == 1 else f"{count} lines"
+    said = f"{lines} of the history cannot be read and {'is' if count == 1 else 'are'} left out"
+    return [said] if count else []
 
 
 def counted(count: int, short: int, noun: str) -> str:
@@ -113,7 +121,7 @@ def threshold(each: dict[str, Any]) -> list[str]:
     """How good each way to wait would have been."""
     known = "measured" if each["measured"] else "an estimate: `powernap measure` knows better"
     price = show_duration(each["break_even_s"]) if each["break_even_s"] >= 1 else "no time at all"
-    title = f"stage {each['stage']}: ways to wait, over {each['gaps']} idle gaps; a nap pays after {price} ({known})"
+    title = f"stage {each['stage']}: ways to wait, over {each['gaps']} idle gap{'s' * (each['gaps'] != 1)}; a nap pays after {price} ({known})"
     rows: list[list[Cell]] = [["way", "wait", "naps", "saving missed"]]
     for way in each["ways"]:
         wait = "knows the future" if way["wait_s"] is None else show_duration(way["wait_s"])

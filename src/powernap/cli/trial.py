@@ -17,6 +17,7 @@ from powernap.config.model import ActionConfig, Config, MonitorConfig, Stage
 from powernap.host.availability import Availability
 from powernap.host.host import Host
 from powernap.monitors import find as find_monitor
+from powernap.sleep.options import SleepOptions
 
 SAFE = ("cpu-clock", "kernel-quiet")
 """The actions whose probe needs no admin's word: they change no placement of work, and restore in microseconds."""
@@ -126,6 +127,7 @@ def plan(
         config,
         settings=replace(config.settings, mode="act" if act else "watch"),
         stages=(Stage("ease", wishes.nap_after, actions=tuple(chosen)),),
+        sleep=SleepOptions(),
         monitors=monitors,
         rules=rules,
         actions=chosen,

@@ -1,8 +1,4 @@
-"""``powernap undo``: put everything back as it was, without the daemon.
-
-Exit status: 0 when nothing of ours is left changed (also when somebody else's value was left: that is reported, and no failure), 1 when
-something could not be put back or the ledger was damaged, 2 for wrong usage or a ``--ledger`` that is not there, 3 when it may not be opened. Where powernapd runs it is asked to put everything back.
-"""
+"""``powernap undo``: put everything back as it was, without the daemon."""
 
 from __future__ import annotations
 
@@ -24,11 +20,17 @@ DONE = {
 }  # fmt: skip
 WOULD = {"restored": "would put back"}
 
+DESCRIPTION = """Put everything back as it was, without the daemon; where powernapd runs it is asked to do it.
+
+Exit status: 0 when nothing of ours is left changed (also when somebody else's value was left: that is reported, and no failure), 1 when
+something could not be put back or the ledger was damaged, 2 for wrong usage or a --ledger that is not there, 3 when it may not be opened.
+"""
+
 
 def add(subparsers: Any) -> argparse.ArgumentParser:
     """The command and its options."""
     parser: argparse.ArgumentParser = subparsers.add_parser(
-        "undo", help="put everything back as it was, without the daemon", description=__doc__
+        "undo", help="put everything back as it was, without the daemon", description=DESCRIPTION
     )
     parser.add_argument(
         "--dry-run", action="store_true", help="say what would be put back, and change nothing"
@@ -65,10 +67,8 @@ def run(args: argparse.Namespace) -> int:
         print(f"powernap undo: {owner} is running: use `powernap wake`, or stop it", file=sys.stderr)
         return 3
     except OSError as error:
-        print(
-            f"powernap undo: {path} cannot be opened ({error.strerror}): nothing was put back",
-            file=sys.stderr,
-        )
+        after = "what it holds is not known; ask as root" if args.dry_run else "nothing was put back"
+        print(f"powernap undo: {path} cannot be opened ({error.strerror}): {after}", file=sys.stderr)
         return 3
     if args.forget and not any(each.target == args.forget for each in report.results):
         print(f"powernap undo: the ledger holds nothing of {args.forget}", file=sys.stderr)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from powernap.config import sections
 from powernap.config.declared import declared
 from powernap.config.fill import Form
@@ -11,7 +13,10 @@ from powernap.config.problems import ConfigErrors, Findings, Place, Problem
 from powernap.config.sources import DIRECTORY, read
 from powernap.config.stages import Rung, ladder, named_actions
 from powernap.config.tree import Tree, grow
+from powernap.core.units import show_duration
 from powernap.sleep.options import SleepOptions
+
+SLEEPER = 'add a stage with sleep = "suspend"'
 
 
 def load(
@@ -54,6 +59,7 @@ def build(
     files = tuple(file for file, _ in sources)
     if settings is not None:
         _check_sense(form, tree, settings, rungs, watching)
+    _check_sleep(form, tree, rungs, sleeping)
     if form.findings.problems or settings is None or sleeping is None:
         raise ConfigErrors(_in_order(form.findings, files))
     return Config(
@@ -90,6 +96,25 @@ def _check_sense(
             "stage",
             "there is no stage: PowerNap only watches",
             "add [[stage]] with name, after and actions",
+        )
+
+
+def _check_sleep(form: Form, tree: Tree, rungs: list[Rung], sleeping: dict[str, Any] | None) -> None:
+    """An alarm that rings before a sleep pays refuses every sleep (sleep/preflight.py); and a section that no stage asks for."""
+    alarm, least = (sleeping["alarm"], sleeping["min_sleep"]) if sleeping else (None, 0.0)
+    if alarm is not None and alarm < least:
+        form.findings.wrong(
+            tree.sleep.values["alarm"].place,
+            "sleep.alarm",
+            f'"alarm" in [sleep] wakes the machine after {show_duration(alarm)}, and a sleep of less than {show_duration(least)} '
+            "is refused (min_sleep): it could never sleep",
+            f"give alarm at least {show_duration(least)}, or a shorter min_sleep",
+        )
+    # one that says only what holds anyway, as `config show` writes it, is no mistake
+    own = sleeping is not None and SleepOptions(**sleeping) != SleepOptions()
+    if own and not form.findings.torn and all(rung.stage.sleep == "none" for rung in rungs):
+        form.findings.note(
+            tree.sleep.place, "sleep", "no stage sleeps: [sleep] has no effect on the ladder", SLEEPER
         )
 
 

@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from powernap.core.ladder import MonitorRule, Settings
 from powernap.core.reading import Reading
-from powernap.core.verdict import Evidence, Lease, failure_counts_until, judge, standing
+from powernap.core.verdict import Evidence, Lease, failure_counts_until, judge, lasted_until, standing
 
 
 def hear(evidence: Evidence, settings: Settings, reading: Reading) -> Evidence:
@@ -63,14 +64,21 @@ def _ended(before: Reading, reading: Reading, rule: MonitorRule, *, sure: bool) 
     return None if reading.failed or counted == float("-inf") else min(end, counted)
 
 
-def take_lease(evidence: Evidence, lease: Lease) -> Evidence:
-    """A new lease, or another end for an old one."""
+def take_lease(evidence: Evidence, lease: Lease, now: float) -> Evidence:
+    """A new lease, or another end for an old one, which has counted until now."""
+    evidence = end_lease(evidence, lease.id, now)
     return replace(evidence, leases={**evidence.leases, lease.id: lease})
 
 
-def end_lease(evidence: Evidence, id_: str) -> Evidence:
+def end_lease(evidence: Evidence, id_: str, now: float) -> Evidence:
     """Nothing happens if it has ended before."""
-    return replace(evidence, leases={key: lease for key, lease in evidence.leases.items() if key != id_})
+    return _keep_leases(evidence, {key: each for key, each in evidence.leases.items() if key != id_}, now)
+
+
+def _keep_leases(evidence: Evidence, kept: Mapping[str, Lease], now: float) -> Evidence:
+    """Without the others; idle time begins anew where the last of them ended."""
+    ends = (lasted_until(lease, now) for key, lease in evidence.leases.items() if key not in kept)
+    return replace(evidence, leases=kept, released=max([evidence.released, *ends]))
 
 
 def open_window(evidence: Evidence, name: str, until: float | None) -> Evidence:
@@ -89,7 +97,7 @@ def forget_ended(evidence: Evidence, now: float) -> Evidence:
     windows = {key: until for key, until in evidence.windows.items() if standing(until, now)}
     if len(leases) == len(evidence.leases) and len(windows) == len(evidence.windows):
         return evidence
-    return replace(evidence, leases=leases, windows=windows)
+    return _keep_leases(replace(evidence, windows=windows), leases, now)
 
 
 def resume(evidence: Evidence, now: float, min_awake: float) -> Evidence:

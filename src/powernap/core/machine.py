@@ -19,7 +19,7 @@ from typing import Any
 from powernap.core import evidence as known
 from powernap.core import moves
 from powernap.core.commands import Apply, Command, Look, Restore, SetTimer, Sleep, Tell, Warn
-from powernap.core.deadlines import due_at, look_at, next_timer, permitted, sample_at, verdict
+from powernap.core.deadlines import LOOK_MIN, due_at, look_at, next_timer, permitted, sample_at, verdict
 from powernap.core.events import (
     Applied,
     Due,
@@ -193,9 +193,12 @@ def _sleep_failed(state: State, event: SleepFailed) -> Step:
 
 
 def _unblocked(state: State, event: Unblocked) -> Step:
-    """The wait for the next attempt ends. A look that may have been told of what is gone now begins anew."""
+    """The wait for the next attempt ends. A look that may have been told of what is gone now begins anew.
+
+    A lock that is taken and given back all the time is told of once, and looked at no more often than a hold whose end nothing tells.
+    """
     if state.refusal:
-        state = moves.forget_refusals(state)
+        state = replace(state, sleep_at=state.looked + LOOK_MIN, sleep_tries=0)
     if state.phase is not Phase.CHECKING:
         return state, []
     return moves.look_anew(state, event.at)
@@ -239,11 +242,11 @@ def _due(state: State, event: Due) -> Step:
 
 
 def _lease_taken(state: State, event: LeaseTaken) -> Step:
-    return replace(state, evidence=known.take_lease(state.evidence, event.lease)), []
+    return replace(state, evidence=known.take_lease(state.evidence, event.lease, event.at)), []
 
 
 def _lease_ended(state: State, event: LeaseEnded) -> Step:
-    return replace(state, evidence=known.end_lease(state.evidence, event.id)), []
+    return replace(state, evidence=known.end_lease(state.evidence, event.id, event.at)), []
 
 
 def _window_opened(state: State, event: WindowOpened) -> Step:

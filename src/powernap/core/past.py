@@ -55,7 +55,9 @@ class Past:
     """The sums so far.
 
     :param after: idle seconds after which each stage is entered, for entries that do not tell it themselves.
+    :param since: nothing before it is counted; entries before it tell in which state the machine came into that time.
     :param told: hears each spell as it ends. :param gap: hears the length of each idle gap that led to a nap.
+    :ivar first: when what is counted begins: ``since``, or the first entry where that is later; ``None`` without any entry.
     :ivar lengths: seconds by state and whether it only would have been. :ivar used: energy by state, as the latest meter told (``source``).
     :ivar naps: and of them ``interrupted``; ``woulds`` in watch mode, of them ``would_interrupted``. :ivar sleeps: also those that others asked for.
     """
@@ -80,7 +82,9 @@ class Past:
     _napped: float | None = None
     _nap_would: bool = False
     _idle: float | None = None
+    _gap_end: float = float("-inf")
     _asked: bool = False
+    since: float = float("-inf")
 
     def add(self, entry: Mapping[str, Any]) -> None:
         """The next entry; one without an instant, or of a kind that changes nothing, only counts."""
@@ -88,17 +92,22 @@ class Past:
         if not isinstance(at, int | float) or isinstance(at, bool):
             return
         if self.first is None:
-            self.first = self._since = at
-        self.entries += 1
+            self.first, self._since = max(at, self.since), at
+        now = max(float(at), self._since)
+        self.entries += self._counts(now)
         heard = HEARD.get(str(entry.get("event")))
         if heard:
-            heard(self, max(float(at), self._since), entry)
+            heard(self, now, entry)
         self.last = max(self.last, at)
 
     def finish(self, now: float) -> None:
         """The state that it is in lasts until now."""
         if self.first is not None:
             self._become(self._state, max(now, self._since))
+
+    def _counts(self, at: float) -> bool:
+        """It is in the time that is asked about."""
+        return at >= self.since
 
     # --- entries
 
@@ -107,8 +116,8 @@ class Past:
         if self._napped is None:
             self._napped, self._nap_would = at, would
             self._idle = self._idle_since(at, stage, entry.get("idle_s"))
-            self.naps += not would
-            self.woulds += would
+            self.naps += self._counts(at) and not would
+            self.woulds += self._counts(at) and would
         self._asked = False
         self._become(stage, at, would=would)
 
@@ -125,12 +134,15 @@ class Past:
     def _ended(self, at: float, _entry: Mapping[str, Any]) -> None:
         """Activity: the gap is over, even though putting back takes a moment more."""
         if self._idle is not None:
-            self.gap(max(0.0, at - self._idle))
+            # Not every end of a nap begins idle time anew (a window; leases, in entries of old): no second is in two gaps.
+            if self._counts(at):
+                self.gap(max(0.0, at - max(self._idle, self._gap_end)))
+            self._gap_end = max(self._gap_end, at)
             self._idle = None
 
     def _left(self, at: float, entry: Mapping[str, Any]) -> None:
         self._ended(at, entry)
-        if self._napped is not None and at - self._napped < SHORT:
+        if self._napped is not None and self._counts(self._napped) and at - self._napped < SHORT:
             self.interrupted += not self._nap_would
             self.would_interrupted += self._nap_would
         self._napped = None
@@ -146,7 +158,7 @@ class Past:
 
     def _resumed(self, at: float, entry: Mapping[str, Any]) -> None:
         self._ended(at, entry)
-        self.sleeps += 1
+        self.sleeps += self._counts(at)
         slept = SLEPT.search(str(entry.get("detail", "")))
         if self._state != ASLEEP and slept:
             # somebody else's sleep: only its end was told
@@ -168,13 +180,13 @@ class Past:
         self._forget()
         self._become(ABSENT, at)
 
-    def _energy(self, _at: float, entry: Mapping[str, Any]) -> None:
+    def _energy(self, at: float, entry: Mapping[str, Any]) -> None:
         """A meter's account of some seconds in a state: ``{"event": "energy", "stage": S, "joules": J, "seconds": T}``.
 
         Another meter sees another part of the machine: what the one before it told is forgotten, and not added to.
         """
         joules, seconds = entry.get("joules"), entry.get("seconds")
-        if isinstance(joules, int | float) and isinstance(seconds, int | float):
+        if isinstance(joules, int | float) and isinstance(seconds, int | float) and self._counts(at):
             source = Source(*(str(entry.get(key, "")) for key in ("meter", "scope", "basis")))
             if source != self.source:
                 self.used.clear()
@@ -190,7 +202,7 @@ class Past:
         self._asked = False
 
     def _become(self, state: str, at: float, *, would: bool = False) -> None:
-        spell = Spell(self._state, self._since, at, self._would)
+        spell = Spell(self._state, max(self._since, self.since), at, self._would)
         if spell.length > 0:
             key = (spell.state, spell.would)
             self.lengths[key] = self.lengths.get(key, 0.0) + spell.length

@@ -28,6 +28,10 @@ class Phase(Enum):
     HALTED = "halted"
 
 
+FREE = (Phase.AWAKE, Phase.HALTED)
+"""Phases in which nothing is changed."""
+
+
 class Trigger(Enum):
     """Why it changes."""
 

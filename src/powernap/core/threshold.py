@@ -52,7 +52,7 @@ def judge(threshold: Threshold, before: Crossing, measured: float, start: float,
 def wording(crossing: Crossing, limit: str, floor: str) -> str:
     """The limit as an admin reads it behind a measured value: ``limit 10%``, or where activity goes on, what would end it."""
     if crossing.active:
-        return f"limit {limit}, over when below {floor}"
+        return f"limit {limit}, quiet again below {floor}"
     if crossing.since is not None:
         return f"limit {limit}, not yet for long enough"
     return f"limit {limit}"

@@ -34,6 +34,7 @@ class Evidence:
     :param awake_until: end of the hold-off after a resume.
     :param readings: the latest of each monitor, with what the earlier ones knew of activity.
     :param windows: keep-awake windows that are open, with their ends where known.
+    :param released: the latest end of a lease that is no more among them.
     """
 
     began: float
@@ -42,6 +43,7 @@ class Evidence:
     readings: Mapping[str, Reading] = field(default_factory=dict)
     leases: Mapping[str, Lease] = field(default_factory=dict)
     windows: Mapping[str, float | None] = field(default_factory=dict)
+    released: float = float("-inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,9 +198,15 @@ def judge(settings: Settings, evidence: Evidence, now: float) -> Verdict:
     if now < evidence.awake_until:
         reason = "it stays up for a while after each resume"
         blockers.append(Blocker("resume", "min_awake", reason, evidence.began, evidence.awake_until))
-    # Leases and windows are no activity: when one ends, idle time is as long as it was.
+    # Somebody used the machine until the end of a lease. A window is no activity: when it ends, idle time is as long as it was.
     lasts = [part.last for part in parts if part.last is not None]
-    return Verdict(tuple(blockers), max([evidence.began, *lasts]))
+    ends = [lasted_until(lease, now) for lease in evidence.leases.values()]
+    return Verdict(tuple(blockers), max([evidence.began, evidence.released, *ends, *lasts]))
+
+
+def lasted_until(lease: Lease, now: float) -> float:
+    """Until when it has counted as use, if it is given back, lost or looked at now; its time may have been over before."""
+    return now if lease.until is None else min(lease.until, now)
 
 
 def standing(until: float | None, now: float) -> bool:

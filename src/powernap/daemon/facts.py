@@ -128,6 +128,6 @@ def status(node: Node) -> dict[str, Any]:
             "cpu_s": round(usage.user + usage.system, 4),
             "wakeups": getattr(ears, "wakeups", None),
             "history": node.voice.history.trouble or node.voice.history.path,
-            "meter": node.consumption.words if node.consumption else "",
+            "meter": node.metering.words,
         },
     }

@@ -122,6 +122,8 @@ async def serve(
     node.begin()
     if not node.broken:
         say_start(node, left, failed, kept)
+        for line in ledger.unreadable if ledger else []:
+            node.tell("damaged", detail=line)
     give_back()
     await done.wait()
     clean = await node.stop()

@@ -54,6 +54,7 @@ class Night:
     :ivar manager: the login manager, ``None`` where the kernel is asked directly; ``watch``: whose locks hold off a sleep.
     :ivar offered: what the machine answered when it was last asked for a state; good for one sleep.
     :ivar turned_away: a sleep was refused only because the one before was not over.
+    :ivar questions: how many are under way, whether it may sleep; ``unwanted``: the answer no longer matters.
     """
 
     def __init__(
@@ -72,7 +73,8 @@ class Night:
         self.watch = LockWatch(self.manager, self._unblocked) if self.manager else None
         self.before: wake_sources.Snapshot | None = None
         self.offered: dict[str, Availability] = {}
-        self.entering = self.turned_away = False
+        self.entering = self.turned_away = self.unwanted = False
+        self.questions = 0
         self.cancelled = asyncio.Event()
         self.unguarded = ""
         self.alarm: rtc.Alarm | None = None
@@ -86,6 +88,7 @@ class Night:
 
         :param by_hand: an admin asked for it: locks against *automatic* sleep do not count.
         """
+        self.questions, self.unwanted = self.questions + 1, False
         try:
             async with asyncio.timeout(ANSWER_MAX):
                 return await self._refusal(state, automatic=not by_hand)
@@ -95,6 +98,11 @@ class Night:
             return f"whether {state} is possible could not be found out within {ANSWER_MAX:g}s"
         except Exception as error:
             return f"whether {state} is possible could not be found out: {type(error).__name__}: {error}"
+        finally:
+            self.questions -= 1
+            if self.unwanted:
+                self._wait_no_longer()
+                self._rest()
 
     async def _refusal(self, state: str, *, automatic: bool) -> str:
         if self.entering:
@@ -233,17 +241,22 @@ class Night:
 
         :param waiting: a sleep was refused, and the end of what blocked it is still of interest.
         """
-        if self.watch and not waiting:
-            self.watch.stop()
+        self.unwanted = not waiting
+        if not waiting:
+            self._wait_no_longer()
         if self.manager:
             self.manager.drop()
         self._rest()
 
+    def _wait_no_longer(self) -> None:
+        if self.watch:
+            self.watch.stop()
+
     def _rest(self) -> None:
-        """Leave the bus once nothing is wanted of it."""
+        """Leave the bus once nothing is wanted of it: a question under way would only connect anew."""
         if self.manager and self.watch:
             wanted = self.manager.why or self.manager.begun or self.watch.waiting
-            if not (wanted or self.entering):
+            if not (wanted or self.entering or self.questions):
                 self.manager.close()
 
     def _coming(self, what: str) -> None:
@@ -296,6 +309,7 @@ class Night:
 
     def close(self) -> None:
         """The end."""
-        if self.manager and self.watch:
-            self.watch.stop()
+        self.unwanted = True
+        self._wait_no_longer()
+        if self.manager:
             self.manager.close()

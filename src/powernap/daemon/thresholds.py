@@ -106,6 +106,7 @@ class Thresholds:
         self.chosen_at = -math.inf
         self.waits = self._best()
         self.idle_since: float | None = None
+        self.learned_until = -math.inf
         self.unsaved = False
 
     def text(self) -> str:
@@ -119,13 +120,18 @@ class Thresholds:
     # ------------------------------------------------------------ gaps
 
     def note(self, idle_since: float | None, now: float) -> bool:
-        """Idle since then, or in use (``None``); whether another wait is clearly better now and the old one has stood for long enough."""
+        """Idle since then, or in use (``None``); whether another wait is clearly better now and the old one has stood for long enough.
+
+        What ends without being use (a keep-awake window) leaves idle time as long as it was: what was learnt of it is not learnt again.
+        """
         before, self.idle_since = self.idle_since, idle_since
         if before is None or before == idle_since:
             return False
-        gap = (now if idle_since is None else idle_since) - before
+        end = now if idle_since is None else idle_since
+        gap = end - max(before, self.learned_until)
         if gap < SHORTEST:
             return False
+        self.learned_until = end
         for name, each in self.prices.items():
             self.learned[name] = learn(self.learned[name], gap, self.waits[name], each.paid)
         self.unsaved = True

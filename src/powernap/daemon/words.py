@@ -35,6 +35,7 @@ SENTENCES = {
     "monitor-changed": "monitor {detail}",
     "defect": "defect of powernapd: {detail}",
     "conflict": "another tool changes the same things: {detail}",
+    "damaged": "what an earlier life left may not all be put back, the undo ledger was damaged: {detail}",
     "undone": "put back what an earlier life left: {detail}",
     "started": "powernapd {detail}",
     "note": "configuration: {detail}",

@@ -64,17 +64,23 @@ def read(files: Files, target: str) -> str:
 
 
 def write(files: Files, target: str, value: str) -> None:
-    """Bind it. ``OSError`` (ESTALE) also where all but the processors that are off is there: older kernels bind nobody to those, and who
-    switched them off was not we (knobs.AFTER).
+    """Bind it. ``OSError`` (ESTALE) also where all is there but processors that are off, since older kernels bind nobody to those and who
+    switched them off was not we (knobs.AFTER); and where somebody has taken processors from its cgroup meanwhile.
     """
     pid, wanted = _there(files, target), parse_cpulist(value)
     try:
         door(files)(pid, wanted)
     except ProcessLookupError as error:
         raise OSError(errno.ESTALE, "the thread has ended") from error
+    except OSError as error:
+        if error.errno == errno.EINVAL and not wanted <= cpusets.granted(files, pid):
+            raise OSError(errno.ESTALE, "its cgroup has other processors now") from error
+        raise
     lost = wanted - parse_cpulist(read(files, target))
     if lost and not lost & read_cpulist(files, f"{CPU}/online"):
         raise OSError(errno.ESTALE, "this kernel binds no thread to processors that are off")
+    if lost and not lost & cpusets.granted(files, pid):
+        raise OSError(errno.ESTALE, "its cgroup has other processors now")
 
 
 def door(files: Files) -> Bind:

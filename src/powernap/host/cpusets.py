@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from powernap.core.value import dataclass
+from powernap.host.cpus import CPU, parse_cpulist, read_cpulist
 from powernap.host.files import text
 
 if TYPE_CHECKING:
@@ -50,6 +51,21 @@ def tree(files: Files) -> Tree:
 def mounted(files: Files) -> str:
     """Where the unified hierarchy is mounted; empty when it is not."""
     return parse_mounts(text(files, "/proc/mounts"))[0]
+
+
+def granted(files: Files, pid: int) -> frozenset[int]:
+    """The processors that were given to the cgroup of a task and to those above it (``cpuset.cpus``); all where nobody gave any.
+
+    Not those that are effective at the moment: these follow a processor that goes or comes, a little later.
+    """
+    mount, found = mounted(files), read_cpulist(files, f"{CPU}/possible")
+    lines = text(files, f"/proc/{pid}/cgroup").splitlines()
+    path = next((line.removeprefix("0::") for line in lines if line.startswith("0::")), "")
+    while mount and path.strip("/"):
+        if own := text(files, f"{mount}{path}/cpuset.cpus").strip():
+            found &= parse_cpulist(own)
+        path = path.rpartition("/")[0]
+    return found
 
 
 def parse_mounts(text: str) -> tuple[str, bool]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,9 @@ DISKS = 512
 
 Looks = tuple[tuple[float, int], ...]
 """Wall-clock seconds and the counter, oldest first."""
+
+_one = threading.Lock()
+"""An action whose thread takes too long is overtaken by the next one, which may ask about other disks at the same moment."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +61,15 @@ def of_last_day(host: Host) -> OfLastDay:
     def told(disk: Disk, starts: int) -> Lately | None:
         if not disk.identity:
             return None
-        known, now = load(path), host.clock.wall()
-        before = known.pop(disk.identity, ())
-        after = remember(before, now, starts)
-        if after != before:
-            # a disk that takes nothing costs the memory, nothing else
-            with contextlib.suppress(OSError):
-                save(path, {**known, disk.identity: after})
+        now = host.clock.wall()
+        with _one:
+            known = load(path)
+            before = known.pop(disk.identity, ())
+            after = remember(before, now, starts)
+            if after != before:
+                # a disk that takes nothing costs the memory, nothing else
+                with contextlib.suppress(OSError):
+                    save(path, {**known, disk.identity: after})
         return lately(after, now, starts)
 
     return told

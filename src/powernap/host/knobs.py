@@ -277,6 +277,8 @@ ENDS_BY_ITSELF = {"ata-power": "any access starts the disk"}
 AFTER = {"affinity": re.compile(r"/sys/devices/system/cpu/(cpu\d+/online|smt/control)")}
 """Kinds that are put back after all changes of these targets, whoever made them: the kernel binds no thread to a processor that is off, and
 may bind it anew when one comes."""
+MOVED_BY = {"affinity": re.compile(AFTER["affinity"].pattern + r"|.*/cpuset\.cpus(\.partition)?")}
+"""Kinds that the kernel may set anew when one of these targets is put back, whoever's they are."""
 
 READ: dict[str, Callable[[MachineKnobs, Change], str]] = {
     "affinity": _read_affinity,

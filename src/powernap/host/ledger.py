@@ -1,7 +1,7 @@
 """The undo ledger: every value is written down before it is changed, and put back only where it is still ours.
 
 Owns *when* a knob is read, journalled, written, verified and restored, the same for all actions. Knows nothing of what the knobs
-are (knobs.py) nor of the file's bytes (ledger_file.py).
+are (knobs.py), nor which entries there are (ledger_book.py), nor of the file's bytes (ledger_file.py).
 
 Records: ``begin`` before a write, ``done`` after its read-back (for collateral: when the action has settled), ``ours`` before a
 restore disturbs collateral again, ``old`` when an earlier change hands its original to a later one, ``undone`` when there is
@@ -29,12 +29,14 @@ import os
 import threading
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 from powernap.core.value import dataclass
 from powernap.host.files import text
-from powernap.host.knobs import AFTER, ENDS_BY_ITSELF, UNREADABLE, Change, same
-from powernap.host.ledger_entry import Entry, Record, Result, knob_of, records_of, replay, result
+from powernap.host.knobs import AFTER, ENDS_BY_ITSELF, MOVED_BY, UNREADABLE, Change, same
+from powernap.host.ledger_book import Book, Paper
+from powernap.host.ledger_entry import Entry, Result, knob_of, result
 
 if TYPE_CHECKING:
     from powernap.host.clock import Clock
@@ -42,8 +44,6 @@ if TYPE_CHECKING:
     from powernap.host.knobs import Knobs
 
 ABSENT = {errno.ENOENT, errno.ENODEV, errno.ENXIO}
-ROOM = 65536
-"""Bytes of records about undone entries that are borne while others are live."""
 
 
 class ApplyError(Exception):
@@ -70,31 +70,6 @@ class Performed:
     refused: tuple[ApplyError, ...] = ()
 
 
-class Paper(Protocol):
-    """Where records are kept."""
-
-    def load(self) -> tuple[list[Record], list[str]]:
-        """Every whole record, and what is damaged."""
-        ...
-
-    def append(self, record: Record) -> None:
-        """Keep a record; ``OSError`` when it cannot be."""
-        ...
-
-    def clear(self) -> None:
-        """Forget all."""
-        ...
-
-    def rewrite(self, records: list[Record]) -> None:
-        """Keep only these."""
-        ...
-
-    @property
-    def size(self) -> int:
-        """Bytes used."""
-        ...
-
-
 def boot_id(files: Files) -> str:
     """The kernel's name for this boot (random(4)); empty where it has none."""
     return text(files, "/proc/sys/kernel/random/boot_id")
@@ -108,30 +83,30 @@ class Ledger:
     """
 
     def __init__(self, paper: Paper, knobs: Knobs, clock: Clock, boot: str) -> None:
-        self._paper, self._knobs, self._clock, self._boot = paper, knobs, clock, boot
+        self._book, self._knobs = Book(paper, clock, boot), knobs
+        self.damage = self._book.damage
         self._lock = threading.Lock()
-        self._held: dict[tuple[str, ...], threading.RLock] = {}
+        # each lives as long as somebody holds it or waits for it
+        self._held: WeakValueDictionary[tuple[str, ...], threading.RLock] = WeakValueDictionary()
         # foreign values that were met while a failed plan was put back, when nobody listened: the next restore tells of them
         self._untold: list[Result] = []
-        records, self.damage = paper.load()
-        self._next = 1 + max((int(record["seq"]) for record in records if "seq" in record), default=0)
-        self._live = replay(records)
-        self._stacks: dict[tuple[str, ...], list[int]] = {}
-        for entry in self._live.values():
-            self._stacks.setdefault(entry.knob, []).append(entry.seq)
-        stale = [entry for entry in self._live.values() if entry.boot != boot and not entry.change.durable]
         self.dropped = [
-            self._close(entry, "rebooted", "the value did not outlive the boot") for entry in stale
+            self._close(entry, "rebooted", "the value did not outlive the boot")
+            for entry in self._book.outlived()
         ]
         self.tidy()
 
     # --- looking
 
+    @property
+    def unreadable(self) -> list[str]:
+        """What is damaged, and where a copy of it is once the ledger no longer has it; empty where nothing is."""
+        kept = self._book.paper.kept
+        return [*self.damage, *[f"the damaged ledger is kept as {kept}"] * bool(kept)]
+
     def live(self, action: str | None = None, stage: str | None = None) -> list[Entry]:
         """What is changed now, newest first."""
-        with self._lock:
-            found = list(reversed(self._live.values()))
-        return [each for each in found if action in (None, each.action) and stage in (None, each.stage)]
+        return self._book.live(action, stage)
 
     def actions(self) -> list[str]:
         """Actions with something to put back, the one applied last first; then those of which a restore has something to tell."""
@@ -195,13 +170,18 @@ class Ledger:
         """Record the action's collateral as its changes have left it. Call after the last of them."""
         for found in self.live(action):
             with self._holding(found.change):
-                entry = self._entry(found.seq)
+                entry = self._book.entry(found.seq)
                 if entry and entry.change.new is None and not entry.done:
-                    try:
-                        now: str | None = self._knobs.read(entry.change)
-                    except OSError:
-                        now = None
-                    self._note(entry, {"rec": "done", "applied": now}, replace(entry, done=True, applied=now))
+                    self._note_now(entry, "done")
+
+    def _note_now(self, entry: Entry, record: str) -> None:
+        """What we leave is as it is now."""
+        try:
+            now: str | None = self._knobs.read(entry.change)
+        except OSError:
+            now = None
+        after = replace(entry, done=True, applied=now, ours=False)
+        self._book.note(entry, {"rec": record, "applied": now}, after)
 
     # --- restoring
 
@@ -213,15 +193,30 @@ class Ledger:
             for found in chosen(action, stage):
                 with self._holding(found.change):
                     # looked up now: a directory that we made has taken its files' entries with it, an original may have been handed on
-                    entry = self._entry(found.seq)
+                    entry = self._book.entry(found.seq)
                     results += step(entry) if entry else []
+        self._judge_anew(action, stage)
         self.tidy()
-        return [each for each in results if not each.left or self._entry(each.seq)]
+        return [each for each in results if not each.left or self._book.entry(each.seq)]
 
     def _disturbed(self, action: str | None, stage: str | None) -> list[Entry]:
-        """What a restore may disturb: all of its own; and what comes last, whosever it is."""
+        """What a restore may disturb: all of its own; and of others what the kernel sets anew when one of its own is put back."""
+        own = self.live(action, stage)
+        seqs = {each.seq for each in own}
+        kinds = {
+            kind for kind, by in MOVED_BY.items() if any(by.fullmatch(each.change.target) for each in own)
+        }
+        return [each for each in self.live() if each.seq in seqs or each.change.kind in kinds]
+
+    def _judge_anew(self, action: str | None, stage: str | None) -> None:
+        """What was judged on behalf of another's restore is ours as it is now: whoever sets it from now on is somebody else."""
         own = {each.seq for each in self.live(action, stage)}
-        return [each for each in self.live() if each.seq in own or each.change.kind in AFTER]
+        for found in self.live():
+            if found.ours and found.seq not in own:
+                with self._holding(found.change):
+                    entry = self._book.entry(found.seq)
+                    if entry and entry.ours:
+                        self._note_now(entry, "judged")
 
     def _in_order(self, action: str | None, stage: str | None) -> list[Entry]:
         """What is to be put back, backwards."""
@@ -236,16 +231,7 @@ class Ledger:
 
     def tidy(self) -> None:
         """Give back the file's room: empty when nothing is live, else only what is live once that is worth it."""
-        with self._lock:
-            try:
-                if not self._live:
-                    self._paper.clear()
-                elif self._paper.size > ROOM and self._paper.size > 1024 * len(self._live):
-                    self._paper.rewrite(
-                        [record for entry in self._live.values() for record in records_of(entry)]
-                    )
-            except OSError:
-                pass  # a full disk: undone entries are harmless, they are found "already" restored
+        self._book.tidy()
 
     # --- one entry
 
@@ -254,39 +240,21 @@ class Ledger:
         with self._lock:
             return self._held.setdefault(knob_of(change), threading.RLock())
 
-    def _entry(self, seq: int) -> Entry | None:
-        """As it is now; ``None`` when it is undone."""
-        with self._lock:
-            return self._live.get(seq)
-
     def _known(self, change: Change, action: str) -> bool:
         """Already in the ledger, and nothing to add: the first original wins, a hook is called once."""
         if change.kind in UNREADABLE:
-            return any(each.change.new == change.new for each in self._stack(change))
+            return any(each.change.new == change.new for each in self._book.stack(change))
         return change.new is None and any(
-            each.change.new is None and each.action == action for each in self._stack(change)
+            each.change.new is None and each.action == action for each in self._book.stack(change)
         )
 
-    def _stack(self, change: Change) -> list[Entry]:
-        """The live entries of one knob, the oldest first."""
-        with self._lock:
-            return [self._live[seq] for seq in self._stacks.get(knob_of(change), [])]
-
     def _begin(self, change: Change, action: str, stage: str, old: str) -> Entry:
-        with self._lock:
-            entry = Entry(
-                self._next, action, stage, change, old, self._boot, self._clock.wall(), self._clock.boottime()
-            )
-            try:
-                self._paper.append(records_of(entry)[0])
-            except OSError as error:
-                raise UnwrittenError(
-                    change, f"the ledger cannot be written ({_why(error)}), so it is not changed"
-                ) from error
-            self._next += 1
-            self._live[entry.seq] = entry
-            self._stacks.setdefault(entry.knob, []).append(entry.seq)
-        return entry
+        try:
+            return self._book.begin(change, action, stage, old)
+        except OSError as error:
+            raise UnwrittenError(
+                change, f"the ledger cannot be written ({_why(error)}), so it is not changed"
+            ) from error
 
     def _write(self, entry: Entry, new: str) -> None:
         change = entry.change
@@ -299,12 +267,14 @@ class Ledger:
         if not same(change.form, applied, new):
             after = self._take_back(replace(entry, done=True, applied=applied), f'put back to "{entry.old}"')
             raise ApplyError(change, f'"{new}" was written and "{applied}" is there; {after}')
-        self._note(entry, {"rec": "done", "applied": applied}, replace(entry, done=True, applied=applied))
+        self._book.note(
+            entry, {"rec": "done", "applied": applied}, replace(entry, done=True, applied=applied)
+        )
 
     def _take_back(self, entry: Entry, done: str) -> str:
         """Undo a write that did not do what was asked: ``done``, or why it stays in the ledger for a later restore."""
         if entry.applied is not None:
-            self._note(entry, {"rec": "done", "applied": entry.applied}, entry)
+            self._book.note(entry, {"rec": "done", "applied": entry.applied}, entry)
         return next((each.detail for each in self._put_back(entry) if each.left), done)
 
     def _judge(self, entry: Entry) -> list[Result]:
@@ -315,7 +285,7 @@ class Ledger:
             now = self._knobs.read(entry.change)
         except OSError:
             now = None
-        above = self._above(entry)
+        above = self._book.above(entry)
         # what our own changes left is what a later one found, which then set it itself
         left = above.old if above and _known_to(above, now) else now
         # not settled (killed on the way), or not there when it settled: who changed it cannot be told, the original is right
@@ -323,15 +293,15 @@ class Ledger:
         if unknown or any(
             same(entry.change.form, left or "", known) for known in (entry.old, entry.applied or "")
         ):
-            self._note(entry, {"rec": "ours"}, replace(entry, ours=True))
+            self._book.note(entry, {"rec": "ours"}, replace(entry, ours=True))
             return []
         return [self._foreign(entry, now or "")]
 
     def _put_back(self, entry: Entry) -> list[Result]:
         """One entry: the original, unless a later change stands on it or somebody else does."""
-        above = self._above(entry)
+        above = self._book.above(entry)
         if above:
-            self._note(above, {"rec": "old", "old": entry.old}, replace(above, old=entry.old))
+            self._book.note(above, {"rec": "old", "old": entry.old}, replace(above, old=entry.old))
             return [
                 self._close(entry, "handed", f"{above.action} changed it later and puts back the original")
             ]
@@ -382,32 +352,24 @@ class Ledger:
             detail += "; or the kernel took our value otherwise just before we were ended"
         return self._close(entry, "foreign", detail, theirs=now)
 
-    def _above(self, entry: Entry) -> Entry | None:
-        """The next later change of the same knob, where that is still to be undone."""
-        return next((each for each in self._stack(entry.change) if each.seq > entry.seq), None)
-
     def _before(self, entry: Entry) -> Entry | None:
-        """A change that has to be undone before this one."""
+        """A change that has to be undone before this one. One whose target has gone for good holds nothing up."""
         first = AFTER.get(entry.change.kind)
-        return next((each for each in self.live() if first and first.fullmatch(each.change.target)), None)
+        if not first:
+            return None
+        before = (each for each in self._book.firsts() if first.fullmatch(each.change.target))
+        return next((each for each in before if self._there(each.change)), None)
 
-    # --- records
+    def _there(self, change: Change) -> bool:
+        try:
+            self._knobs.read(change)
+        except OSError as error:
+            return error.errno not in ABSENT
+        return True
 
     def _close(self, entry: Entry, outcome: str, detail: str, theirs: str | None = None) -> Result:
-        self._note(entry, {"rec": "undone", "result": outcome}, None)
+        self._book.note(entry, {"rec": "undone", "result": outcome}, None)
         return result(entry, outcome, detail, theirs)
-
-    def _note(self, entry: Entry, record: Record, after: Entry | None) -> None:
-        """Record what is so already. A disk too full for it changes nothing: the next restore sees by the values."""
-        with self._lock:
-            if after:
-                self._live[entry.seq] = after
-            elif self._live.pop(entry.seq, None):
-                self._stacks[entry.knob].remove(entry.seq)
-            try:
-                self._paper.append({**record, "seq": entry.seq})
-            except OSError:
-                pass
 
 
 def _next(steps: Iterator[Change], refused: str | None, stop: threading.Event | None) -> Change | None:

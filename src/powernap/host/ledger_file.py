@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import re
+import stat
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -20,6 +21,8 @@ from powernap.core.value import dataclass
 Record = dict[str, Any]
 DEFAULT = "/run/powernap/ledger.jsonl"
 """On a tmpfs: no disk has to spin up for a restore, and what it describes does not outlive a reboot either."""
+COPIES = 3
+"""Damaged ledgers that are kept beside it: ``ledger.jsonl.damaged`` is the latest, then ``.damaged.1``, ..."""
 
 
 class LedgerBusyError(Exception):
@@ -80,22 +83,28 @@ def load(path: str) -> tuple[list[Record], list[str]]:
 
 
 class LedgerFile:
-    """The file open for writing. Appending is the caller's to serialise."""
+    """The file open for writing. Appending is the caller's to serialise.
+
+    :ivar kept: where a copy of what was damaged is, once the file itself no longer has it; empty before.
+    """
 
     def __init__(self, path: str, disk: Disk | None = None) -> None:
         """:raises LedgerBusyError: another process has it; :raises OSError: it cannot be made."""
-        self.path = path
+        self.path, self.kept = path, ""
         self._disk = disk or Disk()
         directory = os.path.dirname(path)
         if not os.path.isdir(directory):
             os.makedirs(directory, mode=0o700, exist_ok=True)
+        self._damaged = False
         self._fd = _open_locked(path)
         self._size = self._drop_torn()
         _sync_directory(directory, self._disk)
 
     def load(self) -> tuple[list[Record], list[str]]:
         """Every whole record, and what is damaged."""
-        return parse(_content(self._fd))
+        records, damage = parse(_content(self._fd))
+        self._damaged = bool(damage)
+        return records, damage
 
     def append(self, record: Record) -> None:
         """On disk when it returns. ``OSError`` (``ENOSPC``): the file is as it was before."""
@@ -113,14 +122,16 @@ class LedgerFile:
         self._size += len(line)
 
     def clear(self) -> None:
-        """Nothing is left to put back. One call: the file is whole before and empty after."""
+        """Nothing is left to put back. One call: the file is whole before and empty after. ``OSError``: it is as it was."""
         if self._size:
+            self._keep_damaged()
             self._disk.truncate(self._fd, 0)
             self._disk.sync(self._fd)
             self._size = 0
 
     def rewrite(self, records: list[Record]) -> None:
         """Keep only these, atomically: a new file takes the place (and the lock) of this one."""
+        self._keep_damaged()
         data, fresh = b"".join(map(encode, records)), f"{self.path}.new"
         fd = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
@@ -147,6 +158,40 @@ class LedgerFile:
             os.close(self._fd)
             self._fd = -1
 
+    def _keep_damaged(self) -> None:
+        """What cannot be read may be all that tells what was changed: a copy first, or ``OSError``, and the file stays as it is.
+
+        Who holds the lock is alone here. Neither ``O_EXCL`` nor a rename follows a symbolic link (open(2), rename(2)).
+        """
+        if not self._damaged:
+            return
+        names = copies(self.path)
+        fresh = f"{names[0]}.new"
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(fresh)
+        self._copy(fresh)
+        # the copy is whole before the oldest has to go for it
+        for older, newer in reversed([*zip(names, [fresh, *names], strict=False)]):
+            with contextlib.suppress(FileNotFoundError):
+                self._disk.replace(newer, older)
+        _sync_directory(os.path.dirname(self.path), self._disk)
+        self._damaged, self.kept = False, names[0]
+
+    def _copy(self, name: str) -> None:
+        """A new file with all that is in this one, for whoever may read this one; ``OSError``: there is none."""
+        data, mode = _content(self._fd), stat.S_IMODE(os.fstat(self._fd).st_mode)
+        fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            os.fchmod(fd, mode)
+            if self._disk.write(fd, data) != len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), name)
+            self._disk.sync(fd)
+        except OSError:
+            os.unlink(name)
+            raise
+        finally:
+            os.close(fd)
+
     def _drop_torn(self) -> int:
         """Cut off a last line that a crash tore, so that the next record begins a line of its own."""
         data = _content(self._fd)
@@ -154,6 +199,11 @@ class LedgerFile:
         if whole != len(data):
             self._disk.truncate(self._fd, whole)
         return whole
+
+
+def copies(path: str) -> list[str]:
+    """Names of kept damaged ledgers, the latest first."""
+    return [f"{path}.damaged", *(f"{path}.damaged.{number}" for number in range(1, COPIES))]
 
 
 def _open_locked(path: str) -> int:

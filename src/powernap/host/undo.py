@@ -6,6 +6,7 @@ Needs the standard library and nothing of the daemon, so that it also works when
 from __future__ import annotations
 
 import os
+import stat
 from typing import TYPE_CHECKING
 
 from powernap.core.value import dataclass
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Report:
-    """:param results: what became of each entry, in the order of undoing; :param damage: lines that could not be read."""
+    """:param results: what became of each entry, in the order of undoing; :param damage: lines that could not be read, and where a copy of them is."""
 
     results: list[Result]
     damage: list[str]
@@ -38,6 +39,7 @@ class Scratch:
     """A ledger read into memory, on which nothing is kept."""
 
     size = 0
+    kept = ""
 
     def __init__(self, path: str) -> None:
         self._loaded = load(path)
@@ -65,7 +67,9 @@ def undo(path: str, files: Files, knobs: Knobs | None = None, disk: Disk | None 
 
 
 def preview(path: str, files: Files, knobs: Knobs | None = None) -> Report:
-    """What :func:`undo` would do. Reads only, and needs no lock."""
+    """What :func:`undo` would do. Reads only, and needs no lock. ``OSError``: it cannot be read."""
+    if _empty(path):
+        return Report([], [])
     ledger = Ledger(Scratch(path), Pretend(knobs or MachineKnobs(files)), SystemClock(), boot_id(files))
     return Report([*ledger.dropped, *ledger.restore()], ledger.damage)
 
@@ -87,14 +91,15 @@ def _on_paper(
     file = LedgerFile(path, disk)
     try:
         ledger = Ledger(file, knobs or MachineKnobs(files), SystemClock(), boot_id(files))
-        return Report([*ledger.dropped, *do(ledger)], ledger.damage)
+        return Report([*ledger.dropped, *do(ledger)], ledger.unreadable)
     finally:
         file.close()
 
 
 def _empty(path: str) -> bool:
-    """Nothing in it, not even half a line."""
+    """A file with nothing in it, not even half a line: it need not be opened to know that there is nothing to undo."""
     try:
-        return os.path.getsize(path) == 0
+        found = os.stat(path)
+        return stat.S_ISREG(found.st_mode) and found.st_size == 0
     except FileNotFoundError:
         return True

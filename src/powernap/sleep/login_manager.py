@@ -186,6 +186,12 @@ class LoginManager:
         self.ignore_locks()
         self.begun.clear()
         self.released = False
+        for ended in self.waiting:
+            if not ended.done():
+                ended.set_exception(
+                    SleepError("powernapd left the login manager before it told of the sleep's end")
+                )
+                ended.exception()  # who still asks for the sleep is told by that
         for task in self.tasks:
             task.cancel()
         if self.bus:
