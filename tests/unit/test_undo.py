@@ -179,6 +179,8 @@ def test_a_damaged_ledger_is_kept_beside_it_and_named(root, capsys):
     assert copy.read_bytes().startswith(held)
     assert copy.stat().st_mode & 0o777 == 0o640
     assert path.read_bytes() == b""
+    assert call("--root", root) == 0
+    assert f"nothing to undo\na damaged ledger of before is kept as {copy}" in capsys.readouterr().out
     assert sorted(os.listdir(path.parent)) == [path.name, copy.name]
 
 

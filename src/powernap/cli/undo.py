@@ -11,7 +11,7 @@ from typing import Any
 
 from powernap.host.files import TreeFiles
 from powernap.host.ledger_entry import Result
-from powernap.host.ledger_file import DEFAULT, LedgerBusyError
+from powernap.host.ledger_file import DEFAULT, LedgerBusyError, copies
 from powernap.host.undo import Report, forget, preview, undo
 
 DONE = {
@@ -74,6 +74,8 @@ def run(args: argparse.Namespace) -> int:
         print(f"powernap undo: the ledger holds nothing of {args.forget}", file=sys.stderr)
         return 1
     print(_json(report) if args.json else _table(report, dry=args.dry_run))
+    if not (args.json or report.results or report.damage) and os.path.lexists(kept := copies(path)[0]):
+        print(f"a damaged ledger of before is kept as {kept}: what it holds was not put back")
     return 0 if report.clean else 1
 
 
