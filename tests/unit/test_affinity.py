@@ -149,19 +149,27 @@ def bound_by_a_nap(machine, ledger):
 
 
 def test_another_restore_does_not_make_a_foreign_mask_ours(machine):
-    """What an admin binds after an unrelated restore, or after one that moved threads, is his."""
-    path = "/proc/sys/vm/stat_interval"
-    switch = f"{CPU}/cpu3/online"
+    """What an admin binds after a restore that moves no thread is his."""
     with ledger_of(machine) as ledger:
         bound_by_a_nap(machine, ledger)
-        for target, value in ((path, "60"), (switch, "0")):
-            ledger.apply(Change(target, value), "other", "nap")
-            ledger.restore("other")
+        ledger.apply(Change("/proc/sys/vm/stat_interval", "60"), "other", "nap")
+        ledger.restore("other")
         put_thread(machine, 701, "2")
         told = {each.target: each.outcome for each in ledger.restore()}
         assert told["701:100"] == "foreign"
         assert ledger.live() == []
     assert affinity.read(machine, "701:100") == "2"
+
+
+def test_a_kernel_that_moves_threads_after_the_write(machine):
+    """As a real one does when a processor comes: also when it is done after that restore has ended, the threads are bound as before."""
+    with ledger_of(machine) as ledger:
+        bound_by_a_nap(machine, ledger)
+        ledger.apply(Change(f"{CPU}/cpu3/online", "0"), "cpu-offline", "nap")
+        ledger.restore("cpu-offline")
+        put_thread(machine, 701, "0-3")
+        ledger.restore()
+    assert affinity.read(machine, "701:100") == "0-1"
 
 
 def test_a_processor_that_is_gone_for_good_holds_no_thread_up(machine):

@@ -172,16 +172,13 @@ class Ledger:
             with self._holding(found.change):
                 entry = self._book.entry(found.seq)
                 if entry and entry.change.new is None and not entry.done:
-                    self._note_now(entry, "done")
-
-    def _note_now(self, entry: Entry, record: str) -> None:
-        """What we leave is as it is now."""
-        try:
-            now: str | None = self._knobs.read(entry.change)
-        except OSError:
-            now = None
-        after = replace(entry, done=True, applied=now, ours=False)
-        self._book.note(entry, {"rec": record, "applied": now}, after)
+                    try:
+                        now: str | None = self._knobs.read(entry.change)
+                    except OSError:
+                        now = None
+                    self._book.note(
+                        entry, {"rec": "done", "applied": now}, replace(entry, done=True, applied=now)
+                    )
 
     # --- restoring
 
@@ -195,28 +192,20 @@ class Ledger:
                     # looked up now: a directory that we made has taken its files' entries with it, an original may have been handed on
                     entry = self._book.entry(found.seq)
                     results += step(entry) if entry else []
-        self._judge_anew(action, stage)
         self.tidy()
         return [each for each in results if not each.left or self._book.entry(each.seq)]
 
     def _disturbed(self, action: str | None, stage: str | None) -> list[Entry]:
-        """What a restore may disturb: all of its own; and of others what the kernel sets anew when one of its own is put back."""
+        """What a restore may disturb: all of its own; and of others what the kernel sets anew when one of its own is put back.
+
+        These stay judged: the kernel does it some time after the write, so that what is there at the end of this restore tells nothing.
+        """
         own = self.live(action, stage)
         seqs = {each.seq for each in own}
         kinds = {
             kind for kind, by in MOVED_BY.items() if any(by.fullmatch(each.change.target) for each in own)
         }
         return [each for each in self.live() if each.seq in seqs or each.change.kind in kinds]
-
-    def _judge_anew(self, action: str | None, stage: str | None) -> None:
-        """What was judged on behalf of another's restore is ours as it is now: whoever sets it from now on is somebody else."""
-        own = {each.seq for each in self.live(action, stage)}
-        for found in self.live():
-            if found.ours and found.seq not in own:
-                with self._holding(found.change):
-                    entry = self._book.entry(found.seq)
-                    if entry and entry.ours:
-                        self._note_now(entry, "judged")
 
     def _in_order(self, action: str | None, stage: str | None) -> list[Entry]:
         """What is to be put back, backwards."""

@@ -112,7 +112,6 @@ def replay(records: list[Record]) -> dict[int, Entry]:
 STEPS: dict[str, Callable[[Entry, Record], Entry]] = {
     "done": lambda entry, record: replace(entry, done=True, applied=record["applied"]),
     "ours": lambda entry, _: replace(entry, ours=True),
-    "judged": lambda entry, record: replace(entry, ours=False, done=True, applied=record["applied"]),
     "old": lambda entry, record: replace(entry, old=record["old"]),
 }
 
