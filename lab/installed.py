@@ -23,6 +23,8 @@ test -e {CONFIG} || cp /code/src/powernap/config/default.toml {CONFIG}
 systemd-sysusers /code/packaging/powernap.sysusers
 # a new unit is found without, which saves 4 to 8 s
 test -z "$known" || systemctl daemon-reload
+# a reset button must not take it: an empty unit is a masked one
+sync
 """
 
 
