@@ -32,6 +32,13 @@ def plain_lab(lab: Guest) -> Guest:
     return lab
 
 
+@pytest.fixture
+def kernel_lab(plain_lab: Guest) -> Guest:
+    """The guest as it is where there never was a login manager."""
+    plain_lab.shell("rm -r /run/systemd/seats").text()
+    return plain_lab
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]

@@ -8,6 +8,7 @@ import pytest
 
 from lab import tree
 from lab.installed import Daemon
+from nights import SLOW, slept_once
 
 pytestmark = [pytest.mark.root]
 
@@ -42,8 +43,6 @@ name = "suspend"
 after = "4s"
 sleep = "suspend"
 """
-SLOW = 400.0
-"""Seconds for a whole cycle: on a busy machine the guest has a twentieth of a processor."""
 SEEN = 2.1
 """Seconds of sleep that the guest's hardware clock, which counts whole ones, is sure to show: the kernel tells nobody of less."""
 DELAYS = """
@@ -52,17 +51,6 @@ printf '[Login]\\nInhibitDelayMaxSec=5min\\n' > /etc/systemd/logind.conf.d/lab.c
 systemctl restart systemd-logind
 """
 """The emulated machine is slow: logind's own patience is 5 s."""
-
-
-def slept_once(lab):
-    """A sleep without powernapd, since drivers settle in their second life; and an admin's settings. All settings then."""
-    lab.call("guest_sleep:settings_of_an_admin")
-    lab.stays_off(3)
-    sleeping = lab.begin("sh", "-c", "echo mem > /sys/power/state")
-    lab.qmp.wait("SUSPEND", SLOW)
-    lab.wakeup()
-    lab.finish(sleeping, SLOW).text()
-    return lab.call("guest_sleep:settings", limit=SLOW)
 
 
 def started(lab, config=NAPS, **settings):
@@ -111,10 +99,9 @@ def test_whoever_asks_the_login_manager_for_sleep_waits_until_all_is_put_back(la
 
 
 @pytest.mark.long
-def test_a_sleep_that_nobody_announced(plain_lab):
+def test_a_sleep_that_nobody_announced(kernel_lab):
     """Straight to the kernel: after it everything is put back, the machine stays up, and the history tells."""
-    lab = plain_lab
-    lab.shell("rm -r /run/systemd/seats").text()
+    lab = kernel_lab
     before = slept_once(lab)
     daemon = napping(lab)
     looking = lab.begin_call("guest_sleep:morning", "echo mem > /sys/power/state")

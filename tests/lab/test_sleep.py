@@ -6,6 +6,7 @@ import pytest
 
 from lab import tree
 from lab.installed import Daemon
+from nights import SLOW, slept_once
 
 pytestmark = [pytest.mark.root]
 
@@ -39,8 +40,6 @@ after = "10s"
 sleep = "suspend"
 """
 )
-SLOW = 400.0
-"""Seconds for a whole cycle: on a busy machine the guest has a twentieth of a processor."""
 TROUBLE = {
     "apply-failed",
     "restore-failed",
@@ -56,29 +55,17 @@ POWER_BUTTON = "woken by the power button (LNXPWRBN:00)"
 """So QEMU says of all that wakes it but its clock (hw/acpi/core.c, acpi_notify_wakeup)."""
 
 
-@pytest.fixture
-def kernel_lab(plain_lab):
-    """The guest as it is where there never was a login manager."""
-    plain_lab.shell("rm -r /run/systemd/seats").text()
-    return plain_lab
-
-
 def with_alarm(config, length):
     """The configuration with a safety alarm."""
     return config.replace("[sleep]", f'[sleep]\nalarm = "{length}"')
 
 
 def prepared(lab, widest=1):
-    """Only the PS/2 keyboard, which can wake; a sleep without powernapd, since drivers settle in their second life; an admin's settings."""
+    """Only the PS/2 keyboard, which can wake; and what every night is compared with."""
     lab.unplug_keyboard()
-    lab.call("guest_sleep:settings_of_an_admin", widest)
-    lab.stays_off(3)
-    sleeping = lab.begin("sh", "-c", "echo mem > /sys/power/state")
-    lab.qmp.wait("SUSPEND", SLOW)
-    lab.wakeup()
-    lab.finish(sleeping, SLOW).text()
+    before = slept_once(lab, widest)
     lab.qmp.events()
-    return lab.call("guest_sleep:settings", limit=SLOW)
+    return before
 
 
 def started(lab, config):
