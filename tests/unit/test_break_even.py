@@ -157,3 +157,17 @@ def test_looking_back_counts_naps() -> None:
     assert 3 == found.count
     assert 260.0 == found.wait
     assert 1.0 == compare([0.0], 260.0, {}).ratio
+
+
+def test_a_limit_holds_for_each_choice_and_for_what_is_learnt_of_it() -> None:
+    """As if the limited wait had been chosen each time; the other ways do not know of it."""
+    gaps = [30.0, 900.0, 45.0, 3000.0] * 10
+    limited = compare(gaps, 260.0, {"10min": 600.0}, bound=lambda _: 100.0)
+    free = compare(gaps, 260.0, {"10min": 600.0})
+    assert 100.0 == limited.wait != free.wait
+    assert (
+        sum(cost(gap, 100.0, 260.0) for gap in gaps)
+        == limited.costs.pop("chosen")
+        != free.costs.pop("chosen")
+    )
+    assert limited.costs == free.costs

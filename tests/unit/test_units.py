@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from powernap.core.units import UnitError, byte_rate, duration, ratio, show_duration, show_size, size
+from powernap.core.units import UnitError, byte_rate, duration, many, ratio, show_duration, show_size, size
 
 
 @pytest.mark.parametrize(
@@ -145,3 +145,9 @@ def test_any_text_is_a_quantity_or_a_unit_error(text):
             assert read(text) >= 0
         except UnitError as error:
             assert text.strip().partition("/")[0].strip() in str(error)
+
+
+@pytest.mark.parametrize(("count", "text"), [(0, "0 naps"), (1, "1 nap"), (2, "2 naps")])
+def test_one_and_many(count, text):
+    """The noun follows its number."""
+    assert many(count, "nap") == text

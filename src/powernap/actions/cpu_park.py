@@ -13,6 +13,7 @@ import re
 from typing import TYPE_CHECKING
 
 from powernap.core.options import option
+from powernap.core.units import many
 from powernap.core.value import dataclass
 from powernap.host import affinity, cpu_guards, cpusets, irqs
 from powernap.host.availability import Availability, UnavailableError, unavailable
@@ -72,7 +73,9 @@ def probe(host: Host, options: Options) -> Availability:
         return unavailable("; ".join(notes) or "nothing is to be moved", remedy)
     return Availability(
         usable=True,
-        detail="; ".join([f"{', '.join(able)} off {_count(len(parked))} ({format_cpulist(parked)})", *notes]),
+        detail="; ".join(
+            [f"{', '.join(able)} off {many(len(parked), 'processor')} ({format_cpulist(parked)})", *notes]
+        ),
         remedy=remedy,
     )
 
@@ -175,7 +178,3 @@ def _remedy(missing: str) -> str:
     if "cgroup v1" in missing or "not mounted" in missing:
         return 'start the machine with "systemd.unified_cgroup_hierarchy=1 cgroup_no_v1=cpuset" on the kernel command line'
     return "run it on the host, as root" if missing else ""
-
-
-def _count(processors: int) -> str:
-    return f"{processors} processor" if processors == 1 else f"{processors} processors"

@@ -15,7 +15,7 @@ from dataclasses import asdict
 from typing import Any
 
 from powernap import __version__
-from powernap.cli import glance, overview
+from powernap.cli import arguments, glance, overview
 from powernap.cli.actions_text import clear_progress, report, show_progress
 from powernap.cli.output import fail, show_json
 from powernap.config.kinds import ACTIONS
@@ -54,14 +54,7 @@ def add(subparsers: Any) -> argparse.ArgumentParser:
         metavar="DIR",
         help="look at a recorded machine: a directory of `powernap snapshot`",
     )
-    parser.add_argument("--config", metavar="PATH", help="a file or a directory (default /etc/powernap)")
-    parser.add_argument(
-        "--runtime", metavar="DIR", default=Places.runtime, help="for the ledger (default %(default)s)"
-    )
-    parser.add_argument(
-        "--state", metavar="DIR", default=Places.state, help="where results are kept (default %(default)s)"
-    )
-    parser.add_argument("--json", action="store_true", help="print the document described in docs/json.md")
+    arguments.places(parser, "where results are kept")
     return parser
 
 

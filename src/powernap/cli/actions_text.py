@@ -9,6 +9,7 @@ from typing import Any
 from powernap.cli.measure_text import band
 from powernap.cli.overview import answer_cells
 from powernap.cli.paint import Cell, columns
+from powernap.core.units import many
 
 RISKS = {"safe": "green", "careful": "yellow", "dangerous": "red"}
 LOOKED = ("action", "risk", "lane", "used", "saves", "available")
@@ -91,7 +92,7 @@ def applied(tried: dict[str, Any] | None) -> Cell:
     if not tried["changed"]:
         return ("nothing to change", "dim")
     refused = f", {tried['refused']} refused" if tried["refused"] else ""
-    return (f"{tried['changed']} value{'s' * (tried['changed'] != 1)}{refused}", "green")
+    return (f"{many(tried['changed'], 'value')}{refused}", "green")
 
 
 def restored(tried: dict[str, Any] | None) -> Cell:

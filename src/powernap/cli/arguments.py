@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentTypeError
+from argparse import ArgumentParser, ArgumentTypeError
 
 from powernap.core.units import UnitError, duration
+
+
+def places(parser: ArgumentParser, state: str) -> None:
+    """For a command that changes the machine by itself: its configuration, its directories, and how it answers.
+
+    :param state: what the state directory is there for.
+    """
+    from powernap.daemon.places import Places  # noqa: PLC0415 - most commands have no directories
+
+    parser.add_argument("--config", metavar="PATH", help="a file or a directory (default /etc/powernap)")
+    parser.add_argument(
+        "--runtime", metavar="DIR", default=Places.runtime, help="for the ledger (default %(default)s)"
+    )
+    parser.add_argument("--state", metavar="DIR", default=Places.state, help=f"{state} (default %(default)s)")
+    parser.add_argument("--json", action="store_true", help="print the document described in docs/json.md")
 
 
 def length(text: str) -> float:

@@ -17,6 +17,7 @@ from powernap.config.problems import ConfigErrors, Findings, Problem
 from powernap.config.reference import reference
 from powernap.config.sources import DEFAULT_FILE, DIRECTORY, read
 from powernap.config.tree import grow
+from powernap.core.units import many
 
 OK, WRONG = 0, 2
 MAIN = "powernap.toml"
@@ -155,8 +156,9 @@ def _refused(errors: ConfigErrors, *, json_wanted: bool) -> int:
     if json_wanted:
         _show_findings(problems=errors.problems)
         return WRONG
-    count = len(errors.problems)
-    print(f"{errors}\n{count} problem{'s' * (count != 1)}: this configuration is refused", file=sys.stderr)
+    print(
+        f"{errors}\n{many(len(errors.problems), 'problem')}: this configuration is refused", file=sys.stderr
+    )
     return WRONG
 
 

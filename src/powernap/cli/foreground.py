@@ -28,7 +28,7 @@ from powernap.cli.paint import Cell, columns, show
 from powernap.cli.watch import News, happening, live_line
 from powernap.config.load import load
 from powernap.config.show import as_toml, sections
-from powernap.core.units import show_duration
+from powernap.core.units import many, show_duration
 from powernap.daemon import facts
 from powernap.daemon.node import Node
 from powernap.daemon.places import Places
@@ -395,8 +395,7 @@ def opening(entry: dict[str, Any]) -> str:
 def closing(entry: dict[str, Any]) -> str:
     """What came of it."""
     if entry["left_changed"]:
-        values = "1 value" if entry["left_changed"] == 1 else f"{entry['left_changed']} values"
-        return f"{values} could not be put back; try `{program()} undo`"
+        return f"{many(entry['left_changed'], 'value')} could not be put back; try `{program()} undo`"
     if entry["naps"]:
         times = {1: "once", 2: "twice"}.get(entry["naps"], f"{entry['naps']} times")
         napped = "would have napped" if entry["watching"] else "napped"

@@ -84,14 +84,7 @@ def add(subparsers: Any) -> argparse.ArgumentParser:
         metavar="FILE",
         help="also write the lines to a drop-in, such as /etc/powernap/conf.d/50-measured.toml",
     )
-    parser.add_argument("--config", metavar="PATH", help="a file or a directory (default /etc/powernap)")
-    parser.add_argument(
-        "--runtime", metavar="DIR", default=Places.runtime, help="for the ledger (default %(default)s)"
-    )
-    parser.add_argument(
-        "--state", metavar="DIR", default=Places.state, help="for the results (default %(default)s)"
-    )
-    parser.add_argument("--json", action="store_true", help="print the document described in docs/json.md")
+    arguments.places(parser, "for the results")
     return parser
 
 

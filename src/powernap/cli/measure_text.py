@@ -8,7 +8,7 @@ from typing import Any
 from powernap.cli import dropin, trial
 from powernap.cli.measuring import Course, Progress
 from powernap.cli.paint import Cell, columns, show
-from powernap.core.units import show_duration
+from powernap.core.units import many, show_duration
 from powernap.meters import Found
 
 COLOURS = {"saves": "green", "does not": "yellow", "cannot tell": "dim"}
@@ -51,15 +51,10 @@ def no_meter(ranked: list[Found]) -> str:
     )
 
 
-def many(count: int, noun: str) -> str:
-    """``1 window``, ``2 windows``."""
-    return f"{count} {noun}{'s' * (count != 1)}"
-
-
 def headline(document: dict[str, Any]) -> str:
     """By which meter, and how."""
     window, rounds = show_duration(document["window_s"]), document["rounds"]
-    how = f"{rounds} round{'s' * (rounds != 1)} of {window}, {show_duration(document['settle_s'])} after each switch left out"
+    how = f"{many(rounds, 'round')} of {window}, {show_duration(document['settle_s'])} after each switch left out"
     return f"measured by {document['meter']} ({document['scope']}: {show(document['source'])}), {how}"
 
 

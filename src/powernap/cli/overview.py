@@ -14,7 +14,7 @@ from powernap.config.load import load
 from powernap.config.model import Config
 from powernap.config.problems import ConfigErrors
 from powernap.config.sources import DEFAULT_FILE
-from powernap.core.units import show_duration
+from powernap.core.units import many, show_duration
 from powernap.host.availability import Availability
 
 LIVE = "/"
@@ -65,8 +65,7 @@ def in_force(running: dict[str, Any] | None = None) -> tuple[Config, str]:
         default = load(DEFAULT_FILE, trusted=False)
         if running and not all(os.access(file, os.R_OK) for file in files):
             return default, ""  # a try of root's, say: its monitors and stages are told by itself
-        count = len(error.problems)
-        faults = f"{count} fault{'s' * (count != 1)}"
+        faults = many(len(error.problems), "fault")
         instead = "powernapd goes on with the one it has" if running else "this is about the shipped default"
         return default, f"the configuration has {faults} (`powernap config check`); {instead}"
 

@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from powernap import meters
@@ -343,30 +343,24 @@ def waits(gaps: Gaps, config: Config, found: dict[str, Any]) -> list[dict[str, A
         soonest = stage.least if stage.after == AUTO else 0.0 if kept else first
         fixed = {show_duration(wait): wait for wait in FIXED if wait >= soonest}
         fixed |= {"configured": stage.after} if stage.after != AUTO else {}
-        compared = break_even.compare(lengths, price.paid, fixed, soonest)
+        compared = break_even.compare(lengths, price.paid, fixed, soonest, limited(stage, config, chosen))
         if stage.after == AUTO:
-            within_limits(compared, lengths, stage, config, chosen)
             chosen[stage.name] = compared.wait
         saving = together(list(stage.actions), found) if price.known else None
         answers.append(way_of(stage.name, compared, saving, fixed, known=price.known))
     return answers
 
 
-def within_limits(
-    compared: Comparison, lengths: Iterable[float], stage: Stage, config: Config, chosen: Mapping[str, float]
-) -> None:
-    """What the daemon would have chosen over the same gaps: never outside ``least`` to ``most``, nor past its neighbours.
+def limited(stage: Stage, config: Config, chosen: Mapping[str, float]) -> Callable[[float], float]:
+    """What the daemon makes of a choice for a stage: within ``least`` to ``most``, and not past its neighbours.
 
-    :param chosen: the waits of the stages before it.
+    :param chosen: the waits of the others.
     """
-    learned, lost, naps = break_even.begin(compared.paid), 0.0, 0
-    for gap in lengths:
-        best = break_even.choose(learned, compared.paid, compared.soonest)
-        compared.wait = thresholds.between(config.stages, {**chosen, stage.name: best})[stage.name]
-        learned = break_even.learn(learned, gap, compared.wait, compared.paid)
-        lost += break_even.cost(gap, compared.wait, compared.paid)
-        naps += gap > compared.wait
-    compared.costs["chosen"], compared.naps["chosen"] = lost, naps
+
+    def bound(best: float) -> float:
+        return thresholds.between(config.stages, {**chosen, stage.name: best})[stage.name]
+
+    return bound if stage.after == AUTO else float
 
 
 def way_of(

@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from powernap.cli.paint import Cell, columns
-from powernap.core.units import show_duration
+from powernap.core.units import many, show_duration
 
 DAY = "%Y-%m-%d %H:%M"
 NEARLY = 0.99
@@ -47,22 +47,20 @@ def headline(document: dict[str, Any]) -> str:
             if document["naps"]
             else f"watching only: {would} it would have taken"
         )
-    sleeps = document["sleeps"]
-    return f"{begin} to {end}: {naps}, {sleeps} sleep{'s' * (sleeps != 1)}"
+    return f"{begin} to {end}: {naps}, {many(document['sleeps'], 'sleep')}"
 
 
 def damage(document: dict[str, Any]) -> list[str]:
     """What the figures lack."""
     count = document["unreadable"]
-    lines = "1 line" if count == 1 else f"{count} lines"
-    said = f"{lines} of the history cannot be read and {'is' if count == 1 else 'are'} left out"
+    said = f"{many(count, 'line')} of the history cannot be read and {'is' if count == 1 else 'are'} left out"
     return [said] if count else []
 
 
 def counted(count: int, short: int, noun: str) -> str:
     """``12 naps (2 of them under a minute)``."""
     of_them = f" ({short} of them under a minute)" if short else ""
-    return f"{count} {noun}{'s' * (count != 1)}{of_them}"
+    return f"{many(count, noun)}{of_them}"
 
 
 def state_rows(document: dict[str, Any]) -> list[list[Cell]]:
@@ -121,7 +119,7 @@ def threshold(each: dict[str, Any]) -> list[str]:
     """How good each way to wait would have been."""
     known = "measured" if each["measured"] else "an estimate: `powernap measure` knows better"
     price = show_duration(each["break_even_s"]) if each["break_even_s"] >= 1 else "no time at all"
-    title = f"stage {each['stage']}: ways to wait, over {each['gaps']} idle gap{'s' * (each['gaps'] != 1)}; a nap pays after {price} ({known})"
+    title = f"stage {each['stage']}: ways to wait, over {many(each['gaps'], 'idle gap')}; a nap pays after {price} ({known})"
     rows: list[list[Cell]] = [["way", "wait", "naps", "saving missed"]]
     for way in each["ways"]:
         wait = "knows the future" if way["wait_s"] is None else show_duration(way["wait_s"])

@@ -18,7 +18,7 @@ Owns no clock and no file. What must not be risked (a shorter wait than users be
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field
 from itertools import accumulate
 
@@ -123,12 +123,14 @@ class Comparison:
     """Costs of several ways to choose over the same gaps, as they come: nothing is kept of a gap but its costs.
 
     :param paid: the break-even time. :param fixed: waits to compare with, by name. :param soonest: as :func:`choose` has it.
+    :param bound: what becomes of a choice that a configuration limits.
     :ivar wait: what was chosen for the latest gap. :ivar costs: seconds of saving by name; ``chosen`` and ``clairvoyant`` among them. :ivar naps: how many times each would have napped.
     """
 
     paid: float
     fixed: Mapping[str, float] = field(default_factory=dict)
     soonest: float = 0.0
+    bound: Callable[[float], float] = float
     learned: Learned | None = None
     wait: float = 0.0
     costs: dict[str, float] = field(default_factory=dict)
@@ -138,7 +140,7 @@ class Comparison:
     def add(self, gap: float) -> None:
         """The next gap."""
         learned = self.learned or begin(self.paid)
-        self.wait = choose(learned, self.paid, self.soonest)
+        self.wait = self.bound(choose(learned, self.paid, self.soonest))
         self.learned = learn(learned, gap, self.wait, self.paid)
         self.count += 1
         for name, each in {"chosen": self.wait, "break-even": self.paid, **self.fixed}.items():
@@ -157,10 +159,14 @@ class Comparison:
 
 
 def compare(
-    gaps: Iterable[float], paid: float, fixed: Mapping[str, float], soonest: float = 0.0
+    gaps: Iterable[float],
+    paid: float,
+    fixed: Mapping[str, float],
+    soonest: float = 0.0,
+    bound: Callable[[float], float] = float,
 ) -> Comparison:
     """All gaps of a history."""
-    found = Comparison(paid, fixed, soonest)
+    found = Comparison(paid, fixed, soonest, bound)
     for gap in gaps:
         found.add(gap)
     return found

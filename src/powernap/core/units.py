@@ -27,6 +27,11 @@ class UnitError(ValueError):
     """The text is not a quantity of this kind; the message names an example that is."""
 
 
+def many(count: int, noun: str) -> str:
+    """``1 window``, ``2 windows``."""
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
 def duration(text: str) -> float:
     """Seconds of ``"90s"``, ``"30min"`` or ``"1h 30min"``; ``"0"`` needs no unit."""
     text = text.strip()

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from powernap.core.counters import MINIMUM
 from powernap.core.options import option
 from powernap.core.reading import Reading
-from powernap.core.units import show_size
+from powernap.core.units import many, show_size
 from powernap.core.value import dataclass
 from powernap.host import netns, sock_diag
 from powernap.host.availability import Availability, UnavailableError, available, unavailable
@@ -311,7 +311,7 @@ class TcpMonitor:
         return (one.moved - before) / max(MINIMUM, now - self._base.at)
 
     def _count(self, found: list[tuple[str, Connection]]) -> str:
-        return f"{len(found)} connection{'s' * (len(found) != 1)} to {self._where()}"
+        return f"{many(len(found), 'connection')} to {self._where()}"
 
     def _where(self) -> str:
         return show_ports(self._wanted.ports)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from powernap.core.options import option
 from powernap.core.reading import Reading
+from powernap.core.units import many
 from powernap.core.value import dataclass
 from powernap.host import packets
 from powernap.host.availability import Availability, UnavailableError, available, unavailable
@@ -127,7 +128,7 @@ class UdpMonitor:
             return False
         at = None if count.lost or not came else came[-1].at
         self._last = packets.instant(at, self._context.host.clock, self._last, now)
-        self._latest = f"{self._pending} datagram{'s' * (self._pending != 1)} to {self._where}"
+        self._latest = f"{many(self._pending, 'datagram')} to {self._where}"
         self._name(came)
         self._pending, self._base = 0, now
         return True
