@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 import re
 import shutil
 import subprocess
@@ -186,17 +185,6 @@ class Guest:
     def wakeup(self) -> None:
         """Wake the sleeping guest, as a wake signal of its board would."""
         self.qmp.ask("system_wakeup")
-
-    def stays_off(self, cpu: int) -> None:
-        """Say that a processor is off and stays so, before the guest sleeps.
-
-        The board's firmware starts all of them at a wake-up and leaves them waiting in a loop for Linux. One that Linux does not fetch
-        would take 0.4 to 0.9 of a processor of this machine from everybody (measured with QEMU 7.2, SeaBIOS 1.16); now only what is idle.
-        """
-        (thread,) = [
-            each["thread-id"] for each in self.qmp.ask("query-cpus-fast") if each["cpu-index"] == cpu
-        ]
-        os.sched_setscheduler(thread, os.SCHED_IDLE, os.sched_param(0))
 
     def reset(self) -> None:
         """The reset button; returns when the guest has booted again."""

@@ -3,9 +3,13 @@
 // The registers are the four scratch bytes of QEMU's pc-testdev, I/O ports 0xE0 to 0xE3: what is written reads back.
 //   0xE0, 0xE1   P-state of core 0 and of core 1, 0 is the fastest (acpi-cpufreq, one policy for the two threads of a core)
 //   0xE2, 0xE3   what the rest of the machine draws, in 0.1 W; set from outside; 0 means 60.0 W
-// ACPI 6.4: sections 8.4.1 (_CST), 8.4.5 (_PCT, _PSS, _PPC, _PSD), 10.4 (power meters).
+// And a cure: SeaBIOS starts every processor at a wake-up, each takes a lock in the segment at 0xF0000 and halts; but it has left that
+// segment read-only, so all wait for ever, writing to a ROM. Linux fetches those that are on; one that is off went on so, and the whole guest
+// was ten times as slow (QEMU 7.2, SeaBIOS 1.16). So the segment is made writable (82441FX, register PAM0) before each sleep.
+// ACPI 6.4: sections 7.4.1 (_PTS), 8.4.1 (_CST), 8.4.5 (_PCT, _PSS, _PPC, _PSD), 10.4 (power meters).
 DefinitionBlock ("", "SSDT", 2, "PWRNAP", "LAB", 1)
 {
+    External (\_SB.PCI0, DeviceObj)
     External (\_SB.CPUS.C000, DeviceObj)
     External (\_SB.CPUS.C001, DeviceObj)
     External (\_SB.CPUS.C002, DeviceObj)
@@ -51,6 +55,15 @@ DefinitionBlock ("", "SSDT", 2, "PWRNAP", "LAB", 1)
         Name (_PSD, Package () { Package () { 5, 0, 1, 0xFC, 2 } })
         Method (_CST) { Return (\IDLE) }
     }
+
+    Scope (\_SB.PCI0) {
+        Device (HOST) {
+            Name (_ADR, 0)
+            OperationRegion (PAM, PCI_Config, 0x59, 1)
+            Field (PAM, ByteAcc, NoLock, Preserve) { , 4, SEGF, 2 }
+        }
+    }
+    Method (\_PTS, 1) { \_SB.PCI0.HOST.SEGF = 3 }
 
     Scope (\_SB) {
         Device (PMTR) {

@@ -12,7 +12,6 @@ SLOW = 400.0
 def slept_once(lab: Guest, widest: int = 1) -> Tree:
     """A sleep without powernapd, since drivers settle in their second life; and an admin's settings. All settings then."""
     lab.call("guest_sleep:settings_of_an_admin", widest)
-    lab.stays_off(3)
     sleeping = lab.begin("sh", "-c", "echo mem > /sys/power/state")
     lab.qmp.wait("SUSPEND", SLOW)
     lab.wakeup()
