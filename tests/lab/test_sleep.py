@@ -51,6 +51,8 @@ TROUBLE = {
     "defect",
     "loop",
 }
+WHOLE = 23
+"""MiB that powernapd may have with all that it loads late, D-Bus too (gate T9 of bench/gates.py)."""
 POWER_BUTTON = "woken by the power button (LNXPWRBN:00)"
 """So QEMU says of all that wakes it but its clock (hw/acpi/core.c, acpi_notify_wakeup)."""
 
@@ -143,7 +145,11 @@ def test_threads_bound_to_a_processor_that_is_switched_off_meanwhile(kernel_lab)
 
 @pytest.mark.long
 def test_cycle_after_cycle_without_drift(kernel_lab):
-    """Twenty sleeps in a row: the settings after the last are those of before, and the daemon has not grown."""
+    """Twenty sleeps in a row: the settings after the last are those of before, and the daemon is no larger than it may be.
+
+    What it is held against is its tenth sleep: the first loads what only a sleep needs (1.5 MiB), and in the next few each of the threads that
+    put back side by side gets its own share of the C library's memory (0.5 MiB in all).
+    """
     lab = kernel_lab
     before = prepared(lab)
     quick = (
@@ -166,6 +172,7 @@ def test_cycle_after_cycle_without_drift(kernel_lab):
     assert troubles(daemon.history()) == []
     assert late["descriptors"] <= early["descriptors"]
     assert late["kB"] < early["kB"] + 1024
+    assert late["kB"] < WHOLE * 1024
     print(early, late)
 
 

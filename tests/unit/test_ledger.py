@@ -398,6 +398,73 @@ def test_collateral_that_was_changed_twice_and_then_by_somebody_is_kept(bench, l
     assert bench.kernel.read(mask) == "00,00000006\n"
 
 
+class Driver:
+    """Knobs of a machine with a driver that places its interrupt anew whenever a processor comes, as virtio_net does (virtnet_cpu_online).
+
+    :ivar then: called right after that, once.
+    """
+
+    def __init__(self, kernel):
+        self.kernel, self.knobs, self.then = kernel, MachineKnobs(kernel), lambda: None
+
+    def read(self, change):
+        return self.knobs.read(change)
+
+    def write(self, change, value):
+        self.knobs.write(change, value)
+        if change.target.endswith("/online") and value == "1":
+            self.kernel.write(DRIVEN, "e")
+            then, self.then = self.then, lambda: None
+            then()
+
+
+DRIVEN = "/proc/irq/24/smp_affinity"
+
+
+@pytest.fixture
+def driven(bench):
+    """A processor is off, and then the driver's interrupt was moved."""
+    bench.kernel.write(DRIVEN, "8")
+    bench.before = bench.kernel.snapshot()
+    offline(bench, 3)
+    bench.ledger.perform("cpu-park", "s", [Change(DRIVEN, "1", form="cpumask")])
+    assert bench.kernel.read(DRIVEN) == "00,00000001\n"
+    bench.ledger._knobs = bench.driver = Driver(bench.kernel)
+    return bench
+
+
+def test_what_a_driver_sets_when_a_processor_comes_is_not_somebody_elses(driven):
+    """Two actions are put back side by side, and the one's mask comes after the driver has set it: no stranger did."""
+    found = []
+    driven.driver.then = lambda: found.extend(driven.ledger.restore("cpu-park"))
+    found += driven.ledger.restore("cpu-offline")
+    assert {each.outcome for each in found} <= {"restored", "already"}
+    assert driven.unchanged()
+    assert driven.ledger.live() == []
+
+
+@pytest.mark.parametrize("reopened", [False, True])
+def test_what_a_driver_sets_while_another_action_is_put_back_alone(driven, reopened):
+    """The change that stands on it is put back when its turn comes, also in another life of the ledger."""
+    assert {each.outcome for each in driven.ledger.restore("cpu-offline")} <= {
+        "restored",
+        "already",
+        "handed",
+    }
+    if reopened:
+        driven.open()
+    assert [each.outcome for each in driven.ledger.restore("cpu-park")] == ["restored"]
+    assert driven.unchanged()
+
+
+def test_what_somebody_sets_after_the_driver_is_kept(driven):
+    """Only what is there when the processor has come is the driver's doing."""
+    driven.ledger.restore("cpu-offline")
+    driven.kernel.write(DRIVEN, "6")
+    assert [each.outcome for each in driven.ledger.restore("cpu-park")] == ["foreign"]
+    assert driven.kernel.read(DRIVEN) == "00,00000006\n"
+
+
 def test_tunables_return_with_their_governor(acpi):
     """They are not there while the governor is away, and come back with defaults: the admin's values are put back."""
     names = ("sampling_rate", "up_threshold")
@@ -714,7 +781,7 @@ def test_a_line_that_is_no_record():
             decode(body[:-1] + b',"crc":"%08x"}' % zlib.crc32(body[:-1] + b"}"))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
 @given(st.data())
 def test_records_written_twice_or_cut_change_nothing_else(bench, data):
     """Replaying any prefix, with any line doubled, yields the entries of that prefix."""

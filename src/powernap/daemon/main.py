@@ -28,6 +28,7 @@ from powernap.daemon.loop_ears import LoopEars
 from powernap.daemon.node import Node
 from powernap.daemon.places import Places
 from powernap.daemon.requests import Requests
+from powernap.host import huge_pages
 from powernap.host.host import Host
 from powernap.host.journal import WARNING, Journal
 from powernap.host.knobs import Knobs, MachineKnobs
@@ -47,6 +48,7 @@ def run(
     :param paths: where the configuration came from, to load it again.
     :param knobs: the machine's; a test's die at the n-th write.
     """
+    huge_pages.refuse()
     try:
         make_places(places)
         ledger = open_ledger(places, knobs) if os.geteuid() == 0 else None

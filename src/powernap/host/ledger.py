@@ -18,12 +18,14 @@ gone with its device   nothing (``already``): a device that is unplugged takes i
 =====================  ==========================================================================================
 
 Entries go strictly backwards. Collateral is judged before the first of them, because restoring what disturbed it disturbs it again
-(``smt/control`` = ``on`` revives every processor, a governor comes back with default tunables). What must come after the changes of other
+(``smt/control`` = ``on`` revives every processor, a governor comes back with default tunables), and with it what another action set
+on it later: that stays ours, also when the two are put back side by side. What must come after the changes of other
 actions too (knobs.AFTER) comes last, and is kept in the ledger (``gone``: its processor is) while one of these is in force.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import threading
@@ -276,7 +278,7 @@ class Ledger:
             now = None
         above = self._book.above(entry)
         # what our own changes left is what a later one found, which then set it itself
-        left = above.old if above and _known_to(above, now) else now
+        left = above.old if above and _known_to(self._book.top(entry), now) else now
         # not settled (killed on the way), or not there when it settled: who changed it cannot be told, the original is right
         unknown = not entry.done or entry.applied is None or left is None
         if unknown or any(
@@ -290,7 +292,7 @@ class Ledger:
         """One entry: the original, unless a later change stands on it or somebody else does."""
         above = self._book.above(entry)
         if above:
-            self._book.note(above, {"rec": "old", "old": entry.old}, replace(above, old=entry.old))
+            self._hand_on(entry)
             return [
                 self._close(entry, "handed", f"{above.action} changed it later and puts back the original")
             ]
@@ -308,6 +310,18 @@ class Ledger:
             what = "is not there now" if outcome == "gone" else "could not be put back"
             return [result(entry, outcome, f"{what} ({_why(error)}); kept in the ledger")]
 
+    def _hand_on(self, entry: Entry) -> None:
+        """The original, to the change that stands on it; and to the latest one what the kernel has made of its value meanwhile."""
+        top = self._book.top(entry)
+        # of what had not settled it could not be judged whose it was
+        if entry.ours and entry.applied is not None and top.done and top.change.new is not None:
+            with contextlib.suppress(OSError):
+                now = self._knobs.read(entry.change)
+                self._book.note(top, {"rec": "done", "applied": now}, replace(top, applied=now))
+        above = self._book.above(entry)
+        if above:
+            self._book.note(above, {"rec": "old", "old": entry.old}, replace(above, old=entry.old))
+
     def _restore(self, entry: Entry) -> list[Result]:
         change, old = entry.change, entry.old
         if change.kind in ENDS_BY_ITSELF:
@@ -317,7 +331,8 @@ class Ledger:
             if same(change.form, now, old):
                 return [*self._went_along(entry), self._close(entry, "already", f'is "{old}" again')]
             ours = [known for known in (entry.applied, change.new) if known is not None]
-            if change.new is not None and not any(same(change.form, now, known) for known in ours):
+            known = any(same(change.form, now, each) for each in ours) or self._disturbs(entry)
+            if change.new is not None and not known:
                 return [self._foreign(entry, now)]
         self._knobs.write(change, old)
         if change.kind not in UNREADABLE:
@@ -326,6 +341,10 @@ class Ledger:
                 detail = f'"{old}" was written back and "{now}" is there; kept in the ledger'
                 return [result(entry, "failed", detail, theirs=now)]
         return [*self._went_along(entry), self._close(entry, "restored", f'put back to "{old}"')]
+
+    def _disturbs(self, entry: Entry) -> bool:
+        """Whether the restore of another action is just setting it anew: it judged the collateral beneath, and found the value ours."""
+        return any(each.ours for each in self._book.stack(entry.change) if each.seq < entry.seq)
 
     def _went_along(self, entry: Entry) -> Iterator[Result]:
         """Entries of files in a directory that we made and that is no more: there is nothing left of them to restore."""

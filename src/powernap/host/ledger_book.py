@@ -104,6 +104,10 @@ class Book:
         """The next later change of the same knob, where that is still to be undone."""
         return next((each for each in self.stack(entry.change) if each.seq > entry.seq), None)
 
+    def top(self, entry: Entry) -> Entry:
+        """The latest live change of the same knob: itself, where none came later."""
+        return [entry, *self.stack(entry.change)][-1]
+
     def begin(self, change: Change, action: str, stage: str, old: str) -> Entry:
         """A new entry, on paper when this returns; ``OSError`` when it cannot be, and then there is none."""
         with self._lock:

@@ -43,10 +43,13 @@ def run(program: list[str], limit: float, kept: int = KEPT) -> Outcome:
     """
     import subprocess  # noqa: PLC0415 - 5 of the 25 ms that `powernap undo` takes to load, and most undos start no program
 
-    process = subprocess.Popen(
-        program, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        cwd="/", env=ENVIRONMENT, start_new_session=True,
-    )  # fmt: skip
+    from powernap.host import huge_pages  # noqa: PLC0415 - the same
+
+    with huge_pages.inherited():
+        process = subprocess.Popen(
+            program, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            cwd="/", env=ENVIRONMENT, start_new_session=True,
+        )  # fmt: skip
     ended = -1
     try:
         ended = os.pidfd_open(process.pid)
