@@ -14,7 +14,7 @@ BIN    := $(VENV)/bin
 TRY    := .cache/try
 STAMP  := $(VENV)/.installed
 # What the tests run for real. Installed by `make test` as root; without root the tests that need them are skipped and counted.
-DEBS   := dbus python3-dbusmock systemd iproute2 gcc libc6-dev procps man-db mandoc strace curl librsvg2-bin
+DEBS   := dbus python3-dbusmock systemd cron at iproute2 gcc libc6-dev procps man-db mandoc strace curl librsvg2-bin
 LAB_DEBS := qemu-system-x86 qemu-utils seabios busybox-static mmdebstrap e2fsprogs kmod acpica-tools util-linux
 
 .PHONY: try test install uninstall lint types imports unit integration lab lab-full lab-shell docs package bench bench-full format debs clean
@@ -96,7 +96,7 @@ DESTDIR ?=
 LOCAL   := $(DESTDIR)/usr/local
 install:
 	install -d $(DESTDIR)/etc/systemd/system $(DESTDIR)/etc/powernap/conf.d $(DESTDIR)/usr/lib/sysusers.d
-	install -d $(LOCAL)/bin $(LOCAL)/sbin $(LOCAL)/share/man/man1 $(LOCAL)/share/man/man8 $(LOCAL)/share/doc/powernap
+	install -d $(LOCAL)/bin $(LOCAL)/sbin $(LOCAL)/share/man/man1 $(LOCAL)/share/man/man8 $(LOCAL)/share/doc/powernap/decisions
 	sed 's|/usr/bin/|$(PREFIX)/bin/|' packaging/powernapd.service | install -m 644 /dev/stdin $(DESTDIR)/etc/systemd/system/powernapd.service
 	install -m 644 packaging/powernap.sysusers $(DESTDIR)/usr/lib/sysusers.d/powernap.conf
 	test -e $(DESTDIR)/etc/powernap/powernap.toml || install -m 644 src/powernap/config/default.toml $(DESTDIR)/etc/powernap/powernap.toml
@@ -105,9 +105,10 @@ install:
 	install -m 644 docs/man/powernap.1 $(LOCAL)/share/man/man1/
 	install -m 644 docs/man/powernapd.8 $(LOCAL)/share/man/man8/
 	install -m 644 $(DOCS:%=docs/%.md) packaging/disks.conf $(LOCAL)/share/doc/powernap/
+	install -m 644 docs/decisions/0*.md $(LOCAL)/share/doc/powernap/decisions/
 	test -n "$(DESTDIR)" || ! command -v systemd-sysusers >/dev/null || systemd-sysusers
 	test -n "$(DESTDIR)" || ! test -d /run/systemd/system || systemctl daemon-reload
-DOCS := concepts sleep reference catalogue json security
+DOCS := concepts sleep schedules reference catalogue json security
 
 # Puts everything back first. The configuration and the history stay.
 uninstall:

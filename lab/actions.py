@@ -48,7 +48,11 @@ CASES: dict[str, Case] = {
     "cpu-park": Case(
         foreign=((MASK, "5"), ("/sys/devices/virtual/workqueue/cpumask", "5")),
     ),
-    "cpu-offline": Case(aside=((MASK, "3"),)),
+    "cpu-offline": Case(
+        shell=f"""echo conservative > {CPU}/cpufreq/policy2/scaling_governor; echo 9 > {CPU}/cpufreq/conservative/freq_step
+            echo 2400000 > {CPU}/cpufreq/policy2/scaling_max_freq""",
+        aside=((MASK, "3"),),
+    ),
     "smt-off": Case(aside=((MASK, "5"),)),
     "cpu-idle": Case(
         options='enable = ["C2"]\nlimits = true',

@@ -270,10 +270,14 @@ def take_offline(kernel: FakeKernel, cpu: int) -> None:
 
 
 def bring_online(kernel: FakeKernel, cpu: int) -> None:
-    """Per-CPU attributes are made again; broken masks stay broken."""
+    """Per-CPU attributes are made again; broken masks stay broken; a policy that had none is taken up anew."""
+    inactive = [policy for policy in policies(kernel) if not affected(kernel, policy)]
     kernel.set_online(kernel.cpus("online") | {cpu})
     for name in ("topology", "cache", "power/energy_perf_bias"):
         kernel.reappear(f"{CPU}/cpu{cpu}/{name}")
+    for policy in inactive:
+        if affected(kernel, policy):
+            take_up(kernel, policy)
     renew_governors(kernel)
 
 
@@ -406,18 +410,33 @@ def store_governor(kernel: FakeKernel, path: str, text: str) -> None:
     renew_governors(kernel)
 
 
+def take_up(kernel: FakeKernel, policy: str) -> None:
+    """Its first processor is back: since Linux 6.14 the driver's maximum is requested anew, unless the driver keeps it (intel_pstate has an
+    ``online`` of its own), and the policy's boost mirrors the global one (cpufreq_policy_online).
+    """
+    if kernel.get(f"{policy}/scaling_driver") != "intel_pstate":
+        kernel.put(f"{policy}/scaling_max_freq", kernel.get(f"{policy}/cpuinfo_max_freq"))
+        if kernel.exists(f"{policy}/boost"):
+            kernel.put(f"{policy}/boost", kernel.get(f"{CPUFREQ}/boost"))
+
+
 def renew_governors(kernel: FakeKernel) -> None:
-    """A governor's tunables exist, with defaults, from its first policy until its last."""
+    """A governor's tunables exist, with defaults, from its first policy until its last; of each policy where drivers want that
+    (CPUFREQ_HAVE_GOVERNOR_PER_POLICY).
+    """
+    apart = kernel.exists("/.fake/governor_per_policy")
     used = {
-        kernel.get(f"{policy}/scaling_governor") for policy in policies(kernel) if affected(kernel, policy)
+        f"{policy if apart else CPUFREQ}/{kernel.get(f'{policy}/scaling_governor')}"
+        for policy in policies(kernel)
+        if affected(kernel, policy)
     }
     for governor in kernel.names("/.fake/governors"):
-        directory = f"{CPUFREQ}/{governor}"
-        if governor not in used:
-            kernel.delete(directory)
-        elif not kernel.exists(directory):
-            for name in kernel.names(f"/.fake/governors/{governor}"):
-                kernel.add(f"{directory}/{name}", kernel.get(f"/.fake/governors/{governor}/{name}"))
+        for directory in (f"{owner}/{governor}" for owner in (CPUFREQ, *policies(kernel))):
+            if directory not in used:
+                kernel.delete(directory)
+            elif not kernel.exists(directory):
+                for name in kernel.names(f"/.fake/governors/{governor}"):
+                    kernel.add(f"{directory}/{name}", kernel.get(f"/.fake/governors/{governor}/{name}"))
 
 
 def show_epp(kernel: FakeKernel, path: str) -> str:
@@ -493,6 +512,7 @@ rule(f"{CPUFREQ}/policy*/affected_cpus", lambda kernel, path: (
 rule(f"{CPUFREQ}/policy*/energy_performance_preference", show_epp, store_epp)
 rule(f"{CPUFREQ}/policy*/boost", show_policy_file, FLAG)
 rule(f"{CPUFREQ}/policy*/*", show_policy_file, read_only)
+rule(f"{CPUFREQ}/policy*/*/*", store=number())
 rule(f"{CPUFREQ}/boost", store=FLAG)
 rule(f"{CPUFREQ}/*/*", store=number())
 rule(f"{CPU}/intel_pstate/no_turbo", store=store_no_turbo)

@@ -75,7 +75,9 @@ def apply(action: str, options: dict[str, Any]) -> dict[str, Any]:
     ledger, paper = _ledger()
     done = ledger.perform(action, "nap", find(action).plan(Host(), _options(action, options)))
     wrote = {
-        path_of(each.change.target) if each.change.kind == "device" else each.change.target: each.applied
+        path_of(each.change.target)
+        if each.change.kind in {"device", "link"}
+        else each.change.target: each.applied
         for each in ledger.live()
     }
     paper.close()

@@ -125,6 +125,8 @@ class Night:
         self.cancelled = True
         self.sleeping: Callable[[], Awaitable[object]] = _at_once
         self.woke = ""
+        self.rang: float | None = None
+        self.alarm = SimpleNamespace(ahead=None)
 
     async def refusal(self, state: str, *, by_hand: bool = False) -> str:
         """What the test says."""
@@ -151,6 +153,9 @@ class Night:
     async def guard(self) -> None:
         """Noted."""
         self.did.append("guard")
+
+    async def stand_guard(self) -> None:
+        """Not noted: it comes after each look at the schedules."""
 
     def unguard(self, *, waiting: bool = False) -> None:
         """Noted."""

@@ -14,12 +14,14 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+from math import inf
 from typing import Any, Self
 
 from powernap.core import commands as ask
 from powernap.core import events as ev
 from powernap.core.ladder import MonitorRule, Rule, Settings, Stage
 from powernap.core.machine import start, step
+from powernap.core.plan import NOTHING, OFF_STAGE, Off, Plan, Window
 from powernap.core.reading import Reading
 from powernap.core.state import Phase, State
 from powernap.core.verdict import Lease
@@ -27,6 +29,7 @@ from powernap.core.verdict import Lease
 EASE = Stage("ease", 60.0, ("clock", "park"))
 DEEP = Stage("deep", 300.0, ("disk",))
 SUSPEND = Stage("suspend", 1800.0, warn=30.0, sleep="suspend")
+OFF = Stage(OFF_STAGE, inf, warn=60.0, sleep="power-off")
 
 
 def ladder(
@@ -185,11 +188,25 @@ class Play:
 
     def window_opens(self, until: float | None = None, name: str = "office") -> Self:
         """The schedule wants the machine up."""
-        return self.sends(ev.WindowOpened(self.now, name, until))
+        return self.planned(Plan((Window(name, until=until),)))
 
-    def window_closes(self, name: str = "office") -> Self:
+    def window_closes(self) -> Self:
         """... and no longer does."""
-        return self.sends(ev.WindowClosed(self.now, name))
+        return self.planned(NOTHING)
+
+    def allows(self, deepest: str, why: str = "lunch") -> Self:
+        """The schedule allows no deeper stage; an empty name: all of them."""
+        return self.planned(Plan(deepest=deepest, why=why))
+
+    def wants_off(
+        self, at: float, until: float | None = None, *, quiet: float = 0.0, force: bool = False
+    ) -> Self:
+        """The schedule wants the machine off from then on."""
+        return self.planned(Plan(off=Off("night", at, until, quiet, force)))
+
+    def planned(self, plan: Plan) -> Self:
+        """What the schedules ask from now on."""
+        return self.sends(ev.Scheduled(self.now, plan))
 
     def nap(self, stage: str = "") -> Self:
         """An admin asks to nap."""
@@ -254,6 +271,11 @@ class Play:
         """What was told since then."""
         told = [c for _, c in self._rest() if isinstance(c, ask.Tell)]
         return self._compare(expected, [rendered(command).removeprefix("tell ") for command in told])
+
+    def words_told(self) -> list[str]:
+        """The details and reasons of what was told since the last comparison."""
+        told = [c for _, c in self.heard if isinstance(c, ask.Tell)]
+        return [words for c in told for words in (c.detail, *(b.reason for b in c.blockers)) if words]
 
     def forget(self) -> Self:
         """Compare from here."""

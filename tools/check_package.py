@@ -1,4 +1,5 @@
-"""The package as a user gets it: the wheel holds what it must and nothing else, its commands run, the unit is closed enough.
+"""The package as a user gets it: the wheel holds what it must and nothing else, its commands run, the unit is closed enough, and the
+manual's links lead somewhere.
 
 python tools/check_package.py
 """
@@ -93,6 +94,18 @@ def check_unit(path: pathlib.Path) -> list[str]:
     )
 
 
+def check_manual(directory: pathlib.Path) -> list[str]:
+    """As `make install` leaves it: no page links to one that is not there."""
+    subprocess.run(["make", "-s", "-C", str(ROOT), "install", f"DESTDIR={directory}"], check=True)
+    manual = directory / "usr/local/share/doc/powernap"
+    return [
+        f"the installed {page.relative_to(manual)} links to {link}, which is not installed"
+        for page in sorted(manual.rglob("*.md"))
+        for link in re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8"))
+        if "://" not in link and not (page.parent / link).exists()
+    ]
+
+
 def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         directory = pathlib.Path(name)
@@ -101,6 +114,7 @@ def main() -> int:
             check_wheel(path)
             + check_commands(path, directory)
             + check_unit(ROOT / "packaging" / "powernapd.service")
+            + check_manual(directory / "installed")
         )
     print("\n".join(faults) or "package: ok")
     return 1 if faults else 0

@@ -18,6 +18,7 @@ import pytest
 
 from fakedaemon import free_path
 from integration.daemon_process import Daemon, read_line, request
+from integration.schedule_documents import scheduled
 from integration.test_measure import Rig
 from json_tables import Table, events, tables
 from powernap.config.load import build
@@ -96,6 +97,7 @@ def documents(place: Path, work: str) -> Documents:
         **configuration(place),
         "powernap undo --json": undone(place),
         **metered(place),
+        **scheduled(place, printed),
         "powernap doctor --json": [printed("doctor", "--for", "300ms", status=None), examined(place)],
         "powernap snapshot --json": [printed("snapshot", str(place / "s.tar.gz"))],
     }

@@ -51,6 +51,56 @@ def test_masks_are_remembered_first(machine):
         assert taken(entries) == ["cpu3", "cpu2", "cpu1"]
 
 
+@pytest.mark.parametrize("apart", [False, True], ids=["global tunables", "a policy's own tunables"])
+def test_what_a_policy_forgets_with_its_last_processor_comes_back(machine, apart):
+    """Its governor's tunables, its highest frequency and its own boost switch: after the processors, without cpu-clock's help."""
+    policy = f"{CPU}/cpufreq/policy2"
+    if apart:
+        machine.add("/.fake/governor_per_policy")
+    machine.write(f"{policy}/scaling_governor", "conservative")
+    machine.write(f"{policy if apart else f'{CPU}/cpufreq'}/conservative/freq_step", "9")
+    machine.add(f"{policy}/boost", "1")
+    machine.write(f"{policy}/boost", "0")
+    machine.write(f"{policy}/scaling_max_freq", "1800000")
+    before = machine.snapshot()
+    with napping(machine, "cpu-offline"):
+        assert not machine.exists(f"{CPU}/cpufreq/conservative")
+        assert not machine.exists(f"{policy}/conservative")
+    assert machine.changes(before) == {}
+
+
+def test_a_policy_of_which_a_processor_stays_forgets_nothing(machine):
+    """Nothing of its governor is remembered, so nobody is told of what an admin sets there in the middle of a nap."""
+    with napping(machine, "cpu-offline", keep=3) as entries:
+        assert taken(entries) == ["cpu3"]
+        assert [target for target in remembered(entries) if "/cpufreq/" in target] == []
+
+
+def test_tunables_that_wait_for_their_processors_outlive_a_kill(machine):
+    """Restored by the next life of the daemon: while their policy is off nobody can have set them, so they are put back."""
+    machine.write(f"{CPU}/cpufreq/policy2/scaling_governor", "conservative")
+    machine.write(f"{CPU}/cpufreq/conservative/freq_step", "9")
+    before, host = machine.snapshot(), host_of(machine)
+    with ledger_of(machine) as ledger:
+        ledger.perform("cpu-offline", "nap", cpu_offline.plan(host, cpu_offline.Options()))
+    with ledger_of(machine) as ledger:
+        assert {each.outcome for each in ledger.restore()} <= {"restored", "already"}
+    assert machine.changes(before) == {}
+
+
+def test_what_cpu_clock_has_set_is_still_set_when_processors_come_back(machine):
+    """A stage ends before the other: cpu-clock's limit, which the kernel forgot meanwhile, is in force again, and is then its to restore."""
+    before, host = machine.snapshot(), host_of(machine)
+    with ledger_of(machine) as ledger:
+        ledger.perform("cpu-clock", "ease", find("cpu-clock").plan(host, find("cpu-clock").Options()))
+        clocked = machine.snapshot()
+        ledger.perform("cpu-offline", "nap", cpu_offline.plan(host, cpu_offline.Options()))
+        assert {each.outcome for each in ledger.restore("cpu-offline")} <= {"restored", "already"}
+        assert machine.changes(clocked) == {}
+        assert {each.outcome for each in ledger.restore()} <= {"restored", "already"}
+    assert machine.changes(before) == {}
+
+
 def test_processor_that_an_admin_took_stays_away(machine):
     """What was offline before is not brought online."""
     machine.write(f"{CPU}/cpu2/online", "0")

@@ -10,6 +10,7 @@ import fakebuses
 from fakebuses import POLICY, ROOT, STATES, add_network, add_pci, bare_machine
 from plans import host_of, ledger_of, napping, probe, written
 from powernap.actions import pcie_aspm
+from powernap.host.availability import UnavailableError
 from powernap.host.devices import path_of
 from powernap.host.ledger import ApplyError
 
@@ -100,6 +101,55 @@ def test_policy_and_named_link(machine, policy):
         assert "l1_aspm" in states(machine)
     assert machine.changes(before) == {}
     assert hidden(machine) == marks
+
+
+@pytest.mark.parametrize("theirs", ["default", "performance", "powersupersave"])
+@pytest.mark.parametrize("ours", ["keep", "powersave"])
+def test_policy_that_another_tool_sets_meanwhile(machine, ours, theirs):
+    """It stays; what a driver had switched off is off again, though under that policy no file shows the difference."""
+    under(machine, "powersave" if ours == "keep" else "default")
+    marks = hidden(machine)
+    with ledger_of(machine) as ledger:
+        options = pcie_aspm.Options(policy=ours, links=(NVME,))
+        ledger.perform(ACTION, "nap", pcie_aspm.plan(host_of(machine), options))
+        assert "l1_aspm" in states(machine)
+        machine.write(POLICY, theirs)
+        outcomes = {each.target: each.outcome for each in ledger.restore()}
+        assert ledger.live() == []
+    if ours != "keep":
+        assert outcomes.pop(POLICY) == ("already" if theirs == "default" else "foreign")
+    assert set(outcomes.values()) == {"restored"}
+    assert f"[{theirs}]" in machine.read(POLICY)
+    assert hidden(machine) == marks
+
+
+def test_policy_that_another_tool_sets_on_the_way(machine):
+    """The links were judged by another one: the action is given up and put back, and says who is in the way."""
+    under(machine, "powersupersave")
+    marks = hidden(machine)
+
+    def contested():
+        plan = pcie_aspm.plan(host_of(machine), pcie_aspm.Options(links=(NVME,)))
+        yield next(plan)
+        machine.write(POLICY, "powersave")
+        yield from plan
+
+    with ledger_of(machine) as ledger:
+        with pytest.raises(UnavailableError, match="another tool has just set the policy .* to powersave"):
+            ledger.perform(ACTION, "nap", contested())
+        assert ledger.live() == []
+    assert hidden(machine) == marks
+
+
+def test_state_that_came_along_is_not_switched_off_later(machine):
+    """On kernels before 6.6 a driver could switch L1 off and not its sub-states: they come with L1, and nothing is noted of them."""
+    under(machine, "powersupersave")
+    can, firmware, off = machine.get(f"/.fake{ROOT}/0000:00:1b.0/aspm").split("\n")[:3]
+    assert "l1_1_aspm" in off
+    machine.put(f"/.fake{ROOT}/0000:00:1b.0/aspm", f"{can}\n{firmware}\nl1_aspm\n")
+    with napping(machine, ACTION, links=(NVME,)) as entries:
+        assert [path_of(where) for where in written(entries)] == [f"{DRIVE}/link/l1_aspm"]
+        assert states(machine) > {"l1_aspm", "l1_1_aspm"}
 
 
 def test_only_the_states_that_were_asked_for(machine):

@@ -68,6 +68,19 @@ def test_masks_come_back_last(machine):
         assert entries[-1].change.target == CONTROL
 
 
+def test_what_a_policy_of_second_threads_forgets_comes_back(machine):
+    """Where each thread has a policy of its own, or the second ones share one: its governor's tunables and its highest frequency."""
+    machine.add("/.fake/cores", "0,2\n1,3")
+    machine.write(f"{CPU}/cpufreq/policy2/scaling_governor", "conservative")
+    machine.write(f"{CPU}/cpufreq/conservative/freq_step", "9")
+    machine.write(f"{CPU}/cpufreq/policy2/scaling_max_freq", "1800000")
+    before = machine.snapshot()
+    with napping(machine, "smt-off"):
+        assert machine.read(f"{CPU}/online") == "0-1\n"
+        assert not machine.exists(f"{CPU}/cpufreq/conservative")
+    assert machine.changes(before) == {}
+
+
 def test_a_second_thread_that_an_admin_took_stays_away(machine):
     """``on`` revives it, and it is taken off again."""
     machine.write(f"{CPU}/cpu3/online", "0")

@@ -394,7 +394,7 @@ def test_counters_of_a_disk_that_was_plugged_in_again_start_anew() -> None:
         ({"policy": "performance", "firmware": False}, "policy is performance"),
         (
             {"policy": "default", "firmware": False, "links": ("0000:00:1c.0",)},
-            "1 links could sleep (L1) and may not",
+            "1 link could sleep (L1) and may not",
         ),
     ],
 )

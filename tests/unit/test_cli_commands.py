@@ -188,6 +188,7 @@ def test_config_in_words(capsys: pytest.CaptureFixture[str], tmp_path: Any) -> N
     assert 0 == main.main(["config", "check", str(draft)])
     assert "note: " in (out := capsys.readouterr().out)
     assert "no problems in" in out
+    assert ", 1 monitor, " in out
     draft.write_text('mode = "atc"\n')
     assert 2 == main.main(["config", "show", str(draft)])
     assert "1 problem: this configuration is refused" in capsys.readouterr().err

@@ -95,6 +95,34 @@ def test_the_last_activity_is_said_with_its_monitor() -> None:
     assert "the last activity seen was 1min 30s ago (a: x typed)" == told
 
 
+def test_actions_without_anything_to_do_share_a_row(machine: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What can be done, what has a remedy and what the ladder wants has a row; `--all` shows the rest, and `--json` has it anyway."""
+    actions = [
+        {"name": name, "usable": usable, "detail": f"{name} it is", "remedy": remedy, "used": used}
+        for name, usable, remedy, used in [
+            ("can", True, "", False), ("wanted", False, "", True), ("mendable", False, "do it", False),
+            *((name, False, "", False) for name in ("one", "two", "three", "four")),
+        ]
+    ]  # fmt: skip
+    rows = overview.of_actions(actions, everything=False)
+    assert ["can", "wanted", "mendable", "4 others"] == [row[0] for row in rows]
+    assert "nothing here for one, two, three, four  -> `powernap --all` tells why" == rows[-1][2]
+    for shown in (
+        overview.of_actions(actions, everything=True),
+        overview.of_actions(actions[:-1], everything=False),
+    ):
+        assert ["can", "wanted", "mendable", "one", "two", "three"] == [row[0] for row in shown][:6]
+        assert "three it is" == shown[5][2]
+    document = overview.document_of(overview.in_force()[0], "", machine)
+    idle = [a["name"] for a in document["actions"] if not (a["usable"] or a["remedy"] or a["used"])]
+    assert len(idle) > 10
+    for words, rows_of in ((["--all", "--root", machine], idle), (["--root", machine], [])):
+        assert 0 == main.main(words)
+        screen = capsys.readouterr().out
+        assert rows_of == [name for name in idle if re.search(rf"^ .* {name} +no ", screen, re.MULTILINE)]
+        assert (f"{len(idle)} others" in screen) is not bool(rows_of)
+
+
 def entry(**facts: Any) -> dict[str, Any]:
     return {
         "name": "m", "usable": True, "failed": False, "active": False, "on_error": "active", "detail": "", "remedy": "", "reason": "",

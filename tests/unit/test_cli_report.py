@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from powernap.cli import days, main, picture, report, report_text
+from powernap.cli import days, history_file, main, picture, report, report_text
 from powernap.config.load import build
 from powernap.core.past import Past, Spell
 from powernap.daemon.measured import Saving
@@ -156,6 +156,42 @@ def test_what_was_measured_for_all_of_a_state_is_told_from_what_was_not() -> Non
     assert "used, measured by the meter rapl (package) in 27min 37s: 36.44 Wh" in text
     assert 100.0 * 2000 + 30_000 / 597 * 600 + 20 * 3600 == pytest.approx(document["all_j"], abs=0.01)
     assert "used in all, an estimate by the mean power in each state: 83.93 Wh" in text
+
+
+def test_what_is_in_no_sum_is_said_with_its_hours_and_what_would_tell() -> None:
+    """An hour asleep, two without the daemon and ten minutes of a stage have no power: the sum is of the rest, and says so."""
+    night = [
+        entry("started", 0),
+        energy(1000, 100_000.0, 1000),
+        entry("entered", 1000, stage="ease"),
+        entry("sleep", 1600),
+        entry("resumed", 1600 + HOUR, detail="slept 3600s"),
+        entry("stopped", 1600 + HOUR),
+        entry("started", 1600 + 3 * HOUR),
+        entry("entered", 1700 + 3 * HOUR, stage="park", watching=True),
+    ]
+    document = documented(night, now=2000 + 3 * HOUR)
+    text = report_text.report(document)
+    assert 600 + HOUR + 2 * HOUR == document["unknown_s"]
+    assert 100.0 * (1000 + 100 + 300) == document["all_j"]
+    assert {"ease": False, "asleep": False, "not running": False, "awake": True, "park": True} == {
+        each["name"]: each["unknown"] == "" for each in document["states"]
+    }
+    assert f"not counted in it: 10min ease ({report.SELDOM})" in text
+    assert "not counted in it: 1h asleep (the meter sleeps with the machine" in text
+    assert "not counted in it: 2h not running (powernapd was not there" in text
+    assert "not known" in row(text, "asleep")
+    assert "not counted" not in report_text.report(documented(night[:2], now=1000.0))
+
+
+def test_without_a_meter_nothing_is_said_to_be_used() -> None:
+    """One line says why, whatever the states."""
+    document = documented(NAPS)
+    text = report_text.report(document)
+    assert sum(each["seconds"] for each in document["states"]) == document["unknown_s"]
+    assert f"what was used is not known: {report.METERLESS}" in text
+    assert 1 == text.count(report.METERLESS)
+    assert "not counted" not in text
 
 
 def test_a_meter_without_a_counter_makes_estimates_only() -> None:
@@ -311,7 +347,7 @@ def test_torn_and_foreign_lines_are_passed_over(tmp_path: Path) -> None:
         + b'\n{"event": "left", "time": 9}'
     )
     damaged: list[int] = []
-    assert [5, 9] == [each["time"] for each in report.entries(str(path), damaged.append)]
+    assert [5, 9] == [each["time"] for each in history_file.entries(str(path), damaged.append)]
     assert [2, 3, 4, 5, 6, 7] == damaged
 
 
@@ -321,10 +357,10 @@ def test_a_long_history_shows_progress_on_a_terminal_only(
     """And takes it away."""
     path = tmp_path / "history.jsonl"
     path.write_text((json.dumps(entry("note", 1.0, detail="x" * 1000)) + "\n") * 3000)
-    assert 3000 == sum(1 for _ in report.entries(str(path)))
+    assert 3000 == sum(1 for _ in history_file.entries(str(path)))
     assert "" == capsys.readouterr().err
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    assert 3000 == sum(1 for _ in report.entries(str(path)))
+    assert 3000 == sum(1 for _ in history_file.entries(str(path)))
     shown = capsys.readouterr().err
     assert "reading the history: " in shown
     assert shown.endswith("\r\x1b[K")

@@ -54,7 +54,7 @@ def test_what_was_hidden_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[s
     target = str(tmp_path / "s.tar.gz")
     assert 0 == main.main(["snapshot", target])
     out = capsys.readouterr().out
-    assert f"{target}: 1 files, 6B" in out
+    assert f"{target}: 1 file, 6B" in out
     assert "hidden: 1 host, 2 mac" in out
     assert ("as root more" in out) is (os.geteuid() != 0)
 

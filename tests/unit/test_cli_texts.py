@@ -199,6 +199,27 @@ def test_the_live_view_is_silent_about_figures_that_change_nothing() -> None:
     assert news.worth_a_line({"event": "entered"})
 
 
+def test_one_key_press_is_one_line() -> None:
+    """It is heard, then seen by the access time of the terminal, and named by a second monitor; the next one, somebody else's and a hold are news."""
+    news = watch.News()
+
+    def pulse(monitor: str, last: float, *who: str, **facts: Any) -> bool:
+        return news.worth_a_line(
+            {**reading(last=last, at=last + 0.1, who=list(who), **facts), "monitor": monitor}
+        )
+
+    assert pulse("terminals", 50.0, "alice on pts/0")
+    assert not pulse("terminals", 50.3, "alice on pts/0")
+    assert not pulse("console", 50.4, "alice on pts/0")
+    assert pulse("terminals", 50.5, "bob on pts/1")
+    assert pulse("terminals", 51.1, "alice on pts/0")
+    assert not pulse("terminals", 52.0, "alice on pts/0")
+    assert pulse("terminals", 52.2, "alice on pts/0")
+    assert pulse("sessions", 52.2, "alice on pts/0", active=True)
+    assert pulse("magic-packet", 52.1)
+    assert pulse("magic-packet", 52.2)
+
+
 def test_what_came_of_it() -> None:
     """Nap and wake say it in the words of the history."""
     told = after.told([{"event": "left", "stage": "ease", "seconds": 2.0}, {"event": "woken", "detail": "r"}])

@@ -51,8 +51,8 @@ def test_an_option_is_explained_in_full():
         ("monitor.tcp", ["monitor.tcp.port", "monitor.tcp.direction", "monitor.tcp.peers"]),
         ("monitor.ssh.port", ["monitor.tcp.port"]),
         ("monitor.ssh.hold", ["monitor.hold"]),
-        ("type", ["monitor.type", "action.type", "meter.type"]),
-        ("meter.plug", ["meter.plug.address"]),
+        ("type", ["monitor.type", "action.type", "meter.type", "schedule.type"]),
+        ("meter.plug", ["meter.plug.address", "meter.plug.secret_file"]),
         ("meter.rapl.enabled", ["meter.enabled"]),
     ],
 )

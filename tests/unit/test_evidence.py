@@ -9,12 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from powernap.core.evidence import (
-    close_window,
     end_lease,
     follow,
     forget_ended,
     hear,
-    open_window,
     reconfigure,
     resume,
     take_lease,
@@ -151,24 +149,19 @@ def test_what_is_old_or_nobody_s_is_dropped():
     assert hear(known, SETTINGS, m(10)).readings == {"m": m(10)}
 
 
-def test_leases_and_windows_come_go_and_are_replaced():
+def test_leases_come_go_and_are_replaced():
     """By their names."""
     first, again = Lease("x", "root", "why", 0.0, 50.0), Lease("x", "root", "why", 0.0, 70.0)
     known = take_lease(take_lease(Evidence(0.0), first, 0.0), again, 0.0)
     assert known.leases == {"x": again}
     assert end_lease(end_lease(known, "x", 20.0), "x", 30.0).leases == {}
-    known = open_window(open_window(Evidence(0.0), "w", 5.0), "w", None)
-    assert known.windows == {"w": None}
-    assert close_window(close_window(known, "w"), "w").windows == {}
 
 
 def test_what_is_over_is_forgotten():
     """A daemon that runs for years does not collect expired leases."""
-    known = open_window(take_lease(Evidence(0.0), Lease("x", "root", "why", 0.0, 50.0), 0.0), "w", 60.0)
+    known = take_lease(Evidence(0.0), Lease("x", "root", "why", 0.0, 50.0), 0.0)
     assert forget_ended(known, 49.0) is known
-    assert (forget_ended(known, 50.0).leases, forget_ended(known, 50.0).windows) == ({}, {"w": 60.0})
-    assert forget_ended(known, 60.0) == Evidence(0.0, released=50.0)
-    assert forget_ended(open_window(Evidence(0.0), "w", 60.0), 60.0) == Evidence(0.0)
+    assert forget_ended(known, 50.0) == Evidence(0.0, released=50.0)
 
 
 def test_the_latest_end_of_a_lease_is_kept():

@@ -159,6 +159,23 @@ def test_a_governor_forgets_its_tunables(acpi):
     assert acpi.read(f"{CPU}/cpu1/cpufreq/scaling_governor") == "ondemand\n"
 
 
+def test_a_policy_forgets_with_its_last_processor(acpi):
+    """The governor stays and its tunables fall back (seen on Linux 6.1); the maximum is the driver's again (Linux 6.14)."""
+    policy, step = f"{CPUFREQ}/policy2", f"{CPUFREQ}/conservative/freq_step"
+    acpi.write(f"{policy}/scaling_governor", "conservative")
+    acpi.write(step, "9")
+    acpi.write(f"{policy}/scaling_min_freq", "1000000")
+    acpi.write(f"{policy}/scaling_max_freq", "1800000")
+    for value in "01":
+        for cpu in (2, 3):
+            acpi.write(f"{CPU}/cpu{cpu}/online", value)
+    assert (acpi.read(f"{policy}/scaling_governor"), acpi.read(step)) == ("conservative\n", "5\n")
+    assert [acpi.read(f"{policy}/scaling_{name}_freq") for name in ("min", "max")] == [
+        "1000000\n",
+        "3600000\n",
+    ]
+
+
 def test_a_minimum_above_the_maximum_is_clamped(laptop):
     """The write succeeds, the value is another; the request is remembered."""
     laptop.write(f"{POLICY}/scaling_max_freq", "1000000")

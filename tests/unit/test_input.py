@@ -112,7 +112,7 @@ def test_before_any_use_there_is_no_instant(desk: Desk, monitor: InputMonitor) -
     """Nobody touched it: nothing is told."""
     reading = monitor.check(desk.now())
     assert (reading.active, reading.last, reading.failed) == (False, None, False)
-    assert reading.reason == "none of 2 input devices was used"
+    assert reading.reason == "nothing was done on 2 input devices"
 
 
 def test_lights_are_no_use(desk: Desk, monitor: InputMonitor) -> None:
@@ -188,7 +188,7 @@ def test_no_devices_is_no_obstacle(desk: Desk) -> None:
     answer = input.probe(desk.host, Options())
     assert (bool(answer), answer.detail) == (True, "no input devices now; hotplug is watched")
     monitor = desk.open()
-    assert monitor.check(desk.now()).reason == "none of 0 input devices was used"
+    assert monitor.check(desk.now()).reason == "nothing was done on 0 input devices"
     assert monitor.source == "evdev, 0 devices; new ones: inotify"
     monitor.close()
 

@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 
 from powernap.core.ladder import MonitorRule, Rule, Settings, Stage
+from powernap.core.plan import OFF_STAGE
 
 SETTINGS = Settings(
     stages=(Stage("ease", 60.0), Stage("suspend", 1800.0, warn=30.0, sleep="suspend")),
@@ -19,6 +20,14 @@ SETTINGS = Settings(
 def test_a_stage_is_found_by_its_name(name, index):
     """Or is not there."""
     assert SETTINGS.index(name) == index
+
+
+def test_off_is_the_last_stage_by_its_name():
+    """Or there is none."""
+    off = Stage(OFF_STAGE, float("inf"))
+    assert (Settings().off, SETTINGS.off) == (None, None)
+    assert Settings((off,)).off == 0
+    assert dataclasses.replace(SETTINGS, stages=(*SETTINGS.stages, off)).off == 2
 
 
 def test_monitors_are_sorted_by_how_they_are_taken():

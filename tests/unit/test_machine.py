@@ -6,10 +6,11 @@ import dataclasses
 
 import pytest
 
-from playbook import DEEP, EASE, SUSPEND, ladder, napping, play
+from playbook import DEEP, EASE, OFF, SUSPEND, ladder, napping, play
 from powernap.core.commands import Sleep, Tell
 from powernap.core.events import Failure, Restored
 from powernap.core.ladder import MonitorRule, Rule, Settings, Stage
+from powernap.core.plan import NOTHING, OFF_STAGE, Off, Plan, Window
 from powernap.core.state import TABLE, Phase, Trigger
 
 QUICK = Stage("quick", 10.0, ("clock",))
@@ -17,6 +18,8 @@ WARNED = Stage("warned", 60.0, ("park",), warn=20.0)
 SLEEPY = Stage("sleepy", 60.0, ("disk",), sleep="suspend")
 SLEEPY2 = dataclasses.replace(SLEEPY, after=100.0)
 COUNTER = MonitorRule(events=False)
+UNWARNED = dataclasses.replace(OFF, warn=0.0)
+GOES = (f"apply {OFF_STAGE}:", "sleep power-off")
 NAMES = {"lease": "backup", "window": "office"}
 
 
@@ -648,12 +651,16 @@ def test_asking_for_more_does_not_take_back_what_was_asked_before():
     asked.at(35).nap("deep").quiet(until=40).does("35 look", "35 apply deep: disk").is_in(Phase.NAPPING, 1)
 
 
-def test_asking_for_less_than_was_reached_changes_nothing():
-    """Regression: it left the deeper stage, and everything with it."""
+def test_asking_for_less_than_was_reached_or_announced_changes_nothing():
+    """Regression: it left the deeper stage, and everything with it. Whoever wants none of it says `powernap wake`."""
     asked = (
         play(ladder(EASE, DEEP)).quiet(until=5).nap("deep").quiet(until=6).is_in(Phase.NAPPING, 1).forget()
     )
     asked.nap("ease").expects().is_in(Phase.NAPPING, 1)
+    warned = (
+        play(ladder(EASE, OFF)).quiet(until=5).nap(OFF_STAGE).quiet(until=6).is_in(Phase.WARNING).forget()
+    )
+    warned.nap("ease").does().is_in(Phase.WARNING)
 
 
 @pytest.mark.parametrize("comes", ["lease", "pulse", "window", "hold"])
@@ -835,6 +842,311 @@ def test_a_lease_can_be_renewed():
     """The same one with another end, also an earlier one."""
     play(ladder(EASE)).leased(until=100.0).all_answer().leased(until=500.0).waits_until(500.0)
     play(ladder(EASE)).leased(until=500.0).all_answer().at(50).leased(until=50.0).waits_until(110.0)
+
+
+# ---------------------------------------------------------------- the schedules: how deep
+
+
+def test_a_limit_leaves_what_is_deeper_and_enters_what_it_allows():
+    """Everything is put back, and the ladder is climbed down as far as that."""
+    limited = napping(ladder(EASE, DEEP), stage=1).at(400).allows("ease")
+    limited.expects("restore", "tell activity deep because lunch").restored().asleep().forget()
+    limited.quiet(until=5000).does("400 look", "400 apply ease: clock park").waits_until(None)
+
+
+def test_when_the_limit_is_lifted_the_ladder_goes_on():
+    """Idle time has gone on: what is due by now comes at once."""
+    limited = play(ladder(EASE, DEEP)).allows("ease").quiet(until=500).is_in(Phase.NAPPING, 0).forget()
+    limited.allows("").quiet(until=501).does("500 look", "500 apply deep: disk")
+
+
+def test_a_limit_takes_a_warning_and_a_look_back():
+    """Of what it forbids."""
+    warned = napping(ladder(EASE, SUSPEND)).quiet(until=1780).forget().is_in(Phase.WARNING)
+    warned.allows("ease").does("1780 unwarn suspend").is_in(Phase.NAPPING, 0).waits_until(None)
+    looking = napping(ladder(EASE, DEEP)).at(300).due().forget().allows("ease")
+    looking.all_answer().does().is_in(Phase.NAPPING, 0)
+
+
+def test_a_limit_ends_a_stage_that_is_being_entered_and_a_sleep():
+    """At once; the sleep is cancelled."""
+    entering = napping(ladder(EASE, DEEP)).at(300).due().all_answer().forget().is_in(Phase.ENTERING)
+    entering.allows("ease").does("300 restore")
+    sleeping = play(ladder(EASE, SLEEPY2)).quiet(until=100).forget().is_in(Phase.SLEEPING)
+    sleeping.allows("ease").does("100 cancel sleep", "100 restore")
+
+
+def test_a_limit_refuses_what_an_admin_asks_for_and_says_which_schedule():
+    """What it allows can be asked for."""
+    limited = play(ladder(EASE, DEEP, OFF)).allows("ease").quiet(until=10).forget()
+    limited.nap("deep").nap(OFF_STAGE)
+    assert limited.words_told() == ['the schedule "lunch" allows no deeper stage than "ease" now'] * 2
+    limited.tells("refused deep", f"refused {OFF_STAGE}")
+    limited.nap("ease").quiet(until=11).does("10 look", "10 apply ease: clock park")
+
+
+def test_an_admin_is_not_obeyed_by_surprise_when_a_limit_is_lifted():
+    """What was asked for, and reached before, stays; the rest is refused, and said so."""
+    asked = play(ladder(EASE, SUSPEND)).quiet(until=10).nap("suspend").quiet(until=20).forget()
+    asked.allows("ease").does("20 unwarn suspend").is_in(Phase.NAPPING, 0)
+    asked.allows("").quiet(until=500).does()
+    warned = play(ladder(EASE, dataclasses.replace(DEEP, warn=20.0), SUSPEND)).quiet(until=10).nap("suspend")
+    warned.quiet(until=15).forget().allows("deep").does("15 unwarn deep").is_in(Phase.NAPPING, 0)
+    early = play(ladder(EASE, DEEP)).quiet(until=10).nap("deep").forget().allows("ease")
+    early.tells("refused deep").quiet(until=50).does()
+
+
+def test_a_limit_that_names_no_stage_forbids_nothing():
+    """The ladder was loaded anew; the schedules are asked anew after that."""
+    limited = play(ladder(EASE, DEEP)).allows("deep").quiet(until=300).is_in(Phase.NAPPING, 1)
+    limited.reconfigured(ladder(EASE, SLEEPY2)).restored().asleep().forget().quiet(until=361)
+    limited.does(
+        "360 look", "360 apply ease: clock park", "360 look", "360 apply sleepy: disk", "360 sleep suspend"
+    )
+
+
+# ---------------------------------------------------------------- the schedules: off
+
+
+def test_off_comes_when_it_is_wanted_after_its_warning():
+    """From whatever stage the machine is in: no other sleep lies on the way."""
+    night = play(ladder(EASE, DEEP, SUSPEND, OFF)).wants_off(1000.0).quiet(until=310).forget()
+    night.waits_until(940).quiet(until=1001).does(
+        "940 look", f"940 warn {OFF_STAGE} at 1000", "1000 look", *(f"1000 {each}" for each in GOES)
+    )
+
+
+def test_off_needs_no_ladder():
+    """And while nobody wants it, nothing is waited for."""
+    idle = play(ladder(OFF)).quiet(until=5000).does("0 look").waits_until(None)
+    idle.wants_off(6000.0).quiet(until=6001).does(
+        "5940 look", f"5940 warn {OFF_STAGE} at 6000", "6000 look", *(f"6000 {each}" for each in GOES)
+    )
+
+
+def test_off_waits_for_idle_time():
+    """At least a minute more than the warning, so that who comes meanwhile postpones it and is not told of it at each key."""
+    quiet = play(ladder(OFF)).all_answer().at(900).hears("ssh", last="now").wants_off(910.0, quiet=300.0)
+    quiet.forget().quiet(until=1300).does(
+        "1140 look", f"1140 warn {OFF_STAGE} at 1200", "1200 look", *(f"1200 {each}" for each in GOES)
+    )
+    typing = play(ladder(OFF)).all_answer().wants_off(100.0).quiet(until=190).forget()
+    typing.is_in(Phase.SLEEPING)
+    typing = play(ladder(OFF)).all_answer().wants_off(120.0).quiet(until=70).forget().hears("ssh", last="now")
+    typing.does(f"70 unwarn {OFF_STAGE}").at(75).hears("ssh", last="now").does().waits_until(135)
+
+
+def test_who_is_there_postpones_off():
+    """A hold, until it ends; without a ladder it is looked for once a minute, when nothing tells of that."""
+    told = play(ladder(OFF)).hears("ssh", active=True, told=True).looked().asleep().wants_off(100.0).forget()
+    told.waits_until(None).at(500).hears("ssh", last="now").quiet(until=1000).does(
+        "560 look", f"560 warn {OFF_STAGE} at 620", "620 look", *(f"620 {each}" for each in GOES)
+    )
+    untold = play(ladder(OFF)).answering("ssh", active=True).quiet(until=10).wants_off(1000.0).forget()
+    untold.quiet(until=1010).does("880 look", "940 look", "1000 look").answering("ssh").quiet(until=1121)
+    untold.does("1060 look", "1120 look", f"1120 warn {OFF_STAGE} at 1180")
+
+
+def test_nobody_is_looked_for_where_off_does_not_depend_on_it():
+    """Nothing is wanted; or it is insisted on; or it is over before it could be."""
+    busy = play(ladder(OFF)).answering("ssh", active=True).quiet(until=10).forget().waits_until(None)
+    busy.wants_off(1000.0, force=True).waits_until(940).wants_off(20.0, 50.0).waits_until(None)
+    busy.wants_off(1000.0).waits_until(880).planned(NOTHING).waits_until(None)
+
+
+def test_a_schedule_that_wants_it_up_comes_before_off():
+    """So does a lease, also where it is insisted on; users who were warned are told."""
+    for wanted in (Off("night", 1000.0), Off("night", 1000.0, force=True)):
+        up = play(ladder(OFF)).all_answer().planned(Plan(off=wanted)).quiet(until=950).forget()
+        up.planned(Plan((Window("office", until=1500.0),), off=wanted)).does(f"950 unwarn {OFF_STAGE}")
+        up.quiet(until=2000).does(
+            "1500 look", f"1500 warn {OFF_STAGE} at 1560", "1560 look", *(f"1560 {each}" for each in GOES)
+        )
+        held = play(ladder(OFF)).all_answer().planned(Plan(off=wanted)).quiet(until=950).forget()
+        held.leased(until=970.0).does(f"950 unwarn {OFF_STAGE}").quiet(until=970).is_in(
+            Phase.WARNING if wanted.force else Phase.AWAKE
+        )
+
+
+def test_where_it_is_insisted_on_no_user_postpones_off():
+    """They have the announced time, and a stage is left for them all the same."""
+    user = (
+        napping(ladder(EASE, OFF))
+        .wants_off(1000.0, force=True)
+        .quiet(until=950)
+        .is_in(Phase.WARNING, 0)
+        .forget()
+    )
+    user.hears("ssh", active=True, told=True).does("950 restore").is_in(Phase.LEAVING)
+    user.restored().is_in(Phase.WARNING, -1).asleep().waits_until(1000).quiet(until=1001)
+    user.does("1000 look", *(f"1000 {each}" for each in GOES))
+
+
+def test_an_off_that_is_insisted_on_and_no_longer_wanted_while_everything_is_put_back_is_called_off():
+    """Users are told at once."""
+    user = napping(ladder(EASE, OFF)).wants_off(1000.0, force=True).quiet(until=950)
+    user.hears("ssh", active=True, told=True).forget().planned(NOTHING).does(f"950 unwarn {OFF_STAGE}")
+    user.restored().is_in(Phase.AWAKE)
+
+
+def test_after_a_start_or_a_resume_the_machine_stays_up_for_a_while_also_when_off_is_insisted_on():
+    """Whoever switched it on at night has time to say so; so has the admin who says wake."""
+    booted = play(ladder(UNWARNED, min_awake=120.0)).wants_off(-500.0, force=True).all_answer().forget()
+    booted.quiet(until=121).does("120 look", *(f"120 {each}" for each in GOES))
+    woken = play(ladder(UNWARNED, min_awake=120.0)).wants_off(-500.0, force=True).all_answer().at(100).wake()
+    woken.waits_until(220).at(150).resumes(slept=500.0).waits_until(770)
+
+
+def test_off_is_over_when_its_time_is():
+    """Not entered then, not announced when it could not come any more, and not kept."""
+    late = play(ladder(OFF)).hears("ssh", active=True, told=True).looked().asleep().wants_off(100.0, 500.0)
+    late.at(390).hears("ssh", last="now").waits_until(None).forget().quiet(until=1000).does()
+    watching = (
+        play(ladder(UNWARNED)).all_answer().wants_off(100.0, 500.0).quiet(until=100).pretends().forget()
+    )
+    watching.is_in(Phase.NAPPING, 0).waits_until(500).quiet(until=500)
+    assert "no schedule wants it off now" in watching.words_told()
+    watching.does("500 restore").is_in(Phase.AWAKE).waits_until(None)
+
+
+def test_off_whose_time_ends_while_it_is_entered_is_not_carried_out():
+    """Neither when the timer tells of it, nor when the stage is applied too late."""
+    entering = play(ladder(UNWARNED)).all_answer().wants_off(100.0, 110.0).at(100).due().all_answer().forget()
+    entering.is_in(Phase.ENTERING).waits_until(110)
+    entering.at(111).applied().expects(
+        f"tell entered {OFF_STAGE}", "restore", f"tell activity {OFF_STAGE} because {OFF_STAGE}"
+    )
+    sleeping = play(ladder(UNWARNED)).all_answer().wants_off(100.0, 110.0).quiet(until=100).asleep().forget()
+    sleeping.is_in(Phase.SLEEPING).at(110).due().does("110 cancel sleep", "110 restore")
+
+
+def test_another_plan_takes_off_back_or_hurries_it():
+    """Postponed, given up, or earlier; who was told of a time has it."""
+    warned = play(ladder(OFF)).all_answer().wants_off(1000.0).quiet(until=950).forget()
+    warned.wants_off(960.0).does().waits_until(1000).wants_off(2000.0).does(
+        f"950 unwarn {OFF_STAGE}"
+    ).waits_until(1940)
+    warned.wants_off(980.0).quiet(until=951).does("950 look", f"950 warn {OFF_STAGE} at 1010")
+    warned.quiet(until=1010).forget().planned(NOTHING).does("1010 cancel sleep", "1010 restore")
+    looking = play(ladder(OFF)).all_answer().wants_off(1000.0).at(940).due().forget().planned(NOTHING)
+    looking.all_answer().does().is_in(Phase.AWAKE).waits_until(None)
+
+
+def test_off_comes_before_a_sleep_that_is_due_too():
+    """Also one that was announced: the machine would sleep through it. A stage that is no sleep is entered meanwhile."""
+    opened = play(ladder(SUSPEND, UNWARNED)).window_opens(until=5000.0).all_answer().quiet(until=4000)
+    opened.planned(Plan((Window("office", until=5000.0),), off=Off("night", 5000.0))).forget()
+    opened.quiet(until=5001).does("5000 look", *(f"5000 {each}" for each in GOES))
+    warned = play(ladder(SUSPEND, OFF)).wants_off(1850.0).quiet(until=1780).is_in(Phase.WARNING).forget()
+    warned.quiet(until=1900).does(
+        "1790 unwarn suspend", "1790 look", f"1790 warn {OFF_STAGE} at 1850",
+        "1850 look", *(f"1850 {each}" for each in GOES),
+    )  # fmt: skip
+    waiting = play(ladder(EASE, SLEEPY2, OFF)).wants_off(50.0, quiet=300.0).forget().quiet(until=301)
+    waiting.does(
+        "60 look", "60 apply ease: clock park",
+        "240 look", f"240 warn {OFF_STAGE} at 300", "300 look", *(f"300 {each}" for each in GOES),
+    )  # fmt: skip
+
+
+def test_a_sleep_that_is_looked_at_when_off_is_at_hand_is_not_entered():
+    """The look took its time."""
+    slow = play(ladder(SLEEPY, OFF)).all_answer().wants_off(121.0, quiet=200.0).at(60).due().forget()
+    slow.at(62).all_answer().does().is_in(Phase.AWAKE).waits_until(140)
+
+
+def test_an_off_that_is_refused_leaves_the_ladder_as_it_is():
+    """It is tried again, and the machine sleeps meanwhile as it always does; each refusal is waited for by itself."""
+    refused = (
+        play(ladder(EASE, SUSPEND, OFF)).wants_off(1000.0).quiet(until=900).refusing("no way back").forget()
+    )
+    refused.quiet(until=1769).does(*[f"{at} look" for at in (940, 1000, 1120, 1420)])
+    refused.is_in(Phase.NAPPING, 0).refusing("").quiet(until=1800)
+    refused.does(
+        "1770 look", "1770 warn suspend at 1800", "1800 look", "1800 apply suspend:", "1800 sleep suspend"
+    )
+
+
+def test_an_off_that_was_refused_does_not_take_back_the_warning_of_a_sleep():
+    """Each minute."""
+    settings = ladder(dataclasses.replace(SUSPEND, after=300.0, warn=200.0), OFF)
+    refused = play(settings).all_answer().wants_off(120.0).at(60).due().all_answer()
+    assert refused.state.phase is Phase.WARNING
+
+
+def test_who_comes_ends_the_refusal_of_an_off_unless_it_is_insisted_on():
+    """Regression: a user whose presence counts for nothing ended it each time, and it was asked again for ever at one instant."""
+    refused = (
+        play(ladder(OFF)).all_answer().wants_off(100.0, force=True).refusing("no way back").quiet(until=130)
+    )
+    refused.hears("ssh", active=True, told=True).waits_until(240).quiet(until=241).waits_until(540)
+    refused.leased(until=300.0)
+    assert refused.state.refusal == ""
+    polite = play(ladder(OFF)).all_answer().wants_off(200.0).refusing("no way back").quiet(until=150)
+    assert polite.hears("ssh", last="now").state.refusal == ""
+
+
+def test_an_off_that_failed_too_often_is_not_tried_again():
+    """Nor is its stage entered without it: it would be left by nobody who comes, where it is insisted on."""
+    tired = play(ladder(UNWARNED, action_budget=1)).all_answer().wants_off(50.0).quiet(until=50).sleep_fails()
+    tired.restored().asleep().forget().quiet(until=5000).does().is_in(Phase.AWAKE).waits_until(None)
+
+
+def test_a_machine_that_only_watches_pretends_to_be_off():
+    """Until somebody comes, or its time is over; and after that user it pretends again."""
+    watching = (
+        play(ladder(EASE, UNWARNED))
+        .wants_off(500.0, quiet=100.0)
+        .quiet(until=500)
+        .pretends()
+        .asleep()
+        .forget()
+    )
+    watching.is_in(Phase.NAPPING, 1).quiet(until=600).hears("ssh", last="now").does("600 restore").restored()
+    watching.asleep().quiet(until=700).does(
+        "660 look", "660 apply ease: clock park", "700 look", *(f"700 {each}" for each in GOES)
+    )
+
+
+def test_whom_off_is_insisted_against_does_not_end_a_pretended_one():
+    """The machine would be off. Nothing is looked at for that; a lease that ends is no reason either, but one that begins is."""
+    watching = play(ladder(UNWARNED)).all_answer().wants_off(500.0, force=True).quiet(until=500).pretends()
+    watching.asleep().forget().hears("ssh", active=True).does().waits_until(None)
+    watching.leased().does("500 restore")
+
+
+def test_off_by_hand_goes_straight_there_and_only_when_it_is_named():
+    """Without a name an admin means the ladder, and there may be none. Whoever comes in the warning ends it, whatever a schedule wants."""
+    play(ladder(OFF)).quiet(until=10).forget().nap().tells("refused")
+    asked = play(ladder(EASE, SUSPEND, OFF)).quiet(until=10).nap(OFF_STAGE).forget().quiet(until=71)
+    asked.does(
+        "10 look by hand", f"10 warn {OFF_STAGE} at 70", "70 look by hand", f"70 apply {OFF_STAGE}:", "70 sleep power-off by hand",
+    )  # fmt: skip
+    asked = (
+        play(ladder(OFF))
+        .quiet(until=10)
+        .wants_off(9000.0, force=True)
+        .nap(OFF_STAGE)
+        .quiet(until=20)
+        .forget()
+    )
+    asked.hears("ssh", active=True, told=True).does(f"20 unwarn {OFF_STAGE}").waits_until(8940)
+
+
+def test_sleeps_on_the_way_to_what_an_admin_asked_for_are_passed_over():
+    """From the first the machine would not come to the second."""
+    hibernate = Stage("hibernate", 3600.0, sleep="hibernate")
+    asked = (
+        play(ladder(EASE, SUSPEND, DEEP, hibernate)).quiet(until=10).nap("hibernate").forget().quiet(until=11)
+    )
+    asked.does(
+        "10 look", "10 apply ease: clock park", "10 look", "10 apply deep: disk",
+        "10 look by hand", "10 apply hibernate:", "10 sleep hibernate by hand",
+    )  # fmt: skip
+    meanwhile = play(ladder(SLEEPY, hibernate)).quiet(until=59).at(60).due().forget().nap("hibernate")
+    meanwhile.all_answer().quiet(until=60).does(
+        "60 look by hand", "60 apply hibernate:", "60 sleep hibernate by hand"
+    )
 
 
 # ---------------------------------------------------------------- another configuration

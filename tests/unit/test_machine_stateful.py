@@ -1,13 +1,15 @@
 """The rules of design section 4, attacked with random interleavings of everything that can happen.
 
-The oracle below is slow and obvious: it keeps every reading, lease, window and answer that was fed in, and works out from all of
-them, each time, who uses the machine and how long it has been idle. It shares no code with ``powernap.core`` but the value types.
+The oracle below is slow and obvious: it keeps every reading, lease, plan and answer that was fed in, and works out from all of
+them, each time, who uses the machine, how long it has been idle, and what the schedules make of it. It shares no code with
+``powernap.core`` but the value types.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections import Counter
+from math import inf
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -19,6 +21,7 @@ from powernap.core import record
 from powernap.core.deadlines import LOOK_MIN, verdict
 from powernap.core.ladder import MonitorRule, Rule, Settings, Stage
 from powernap.core.machine import start, step
+from powernap.core.plan import OFF_STAGE, Off, Plan, Window
 from powernap.core.reading import Reading
 from powernap.core.state import Phase
 from powernap.core.verdict import Lease
@@ -26,7 +29,12 @@ from powernap.core.verdict import Lease
 A = Stage("a", 20.0, ("one", "two"))
 B = Stage("b", 60.0, ("three",), warn=10.0)
 C = Stage("c", 100.0, ("four",), warn=15.0, sleep="suspend")
+H = Stage("h", 130.0, warn=5.0, sleep="hybrid-sleep")
+E = Stage("b", 160.0, ("three",), warn=5.0)
 N = Stage("n", 5.0, ("one", "two"), sleep="hibernate")
+OFF = Stage(OFF_STAGE, inf, ("five",), warn=12.0, sleep="power-off")
+AT_ONCE = Stage(OFF_STAGE, inf, sleep="power-off")
+CALM = 60.0
 MONITORS = {
     "ssh": MonitorRule(),
     "input": MonitorRule(hold=7.0),
@@ -54,6 +62,14 @@ CONFIGURATIONS = [
     configuration((N,), ("ssh", "cpu"), min_awake=5.0, loop_limit=0, action_budget=1),
     configuration((N,), ("input",), min_awake=0.0, loop_limit=1, action_budget=1),
 ]
+WITH_OFF = [
+    configuration((A, B, C, OFF), ("ssh", "input", "cpu")),
+    configuration((A, C, H, OFF), ("ssh", "ups"), min_awake=40.0),
+    configuration((A, H, AT_ONCE), ("ssh", "cpu", "ext"), (Rule("any", ("ssh", "cpu"), every=False),)),
+    configuration((OFF,), ("ssh", "cpu")),
+    configuration((C, E, AT_ONCE), ("input", "ext"), min_awake=0.0, action_budget=1),
+]
+BEGINNINGS = st.sampled_from(CONFIGURATIONS) | st.sampled_from(WITH_OFF)
 
 
 def of_hold(before: Reading, after: Reading, end_of_failure: float, *, overtaken: bool) -> list[float]:
@@ -77,7 +93,37 @@ class Oracle:
         self.readings: dict[str, list[Reading]] = {}
         self.leases: dict[str, float | None] = {}
         self.given_back: list[float] = []
-        self.windows: dict[str, float | None] = {}
+        self.plan = Plan()
+
+    @property
+    def windows(self) -> dict[str, float | None]:
+        """When each schedule that keeps it up ends to do so."""
+        return {each.name: each.until for each in self.plan.up}
+
+    @property
+    def off(self) -> int | None:
+        """Which stage is *off*."""
+        names = [stage.name for stage in self.settings.stages]
+        return names.index(OFF_STAGE) if OFF_STAGE in names else None
+
+    def too_deep(self, index: int) -> bool:
+        """The schedules allow no more than a stage above this one."""
+        names = [stage.name for stage in self.settings.stages]
+        return self.plan.deepest in names and index > names.index(self.plan.deepest)
+
+    def wanted_up(self, now: float) -> bool:
+        """By somebody or something that says so, not by what is seen."""
+        ends = (*self.leases.values(), *self.windows.values())
+        return any(end is None or now < end for end in ends) or now < self.up_until
+
+    def off_due(self, idle: float) -> float:
+        """From when on a schedule wants it off, as far as the idle time goes."""
+        off, warn = self.plan.off, self.settings.stages[-1].warn
+        if off is None:
+            return inf
+        if off.force:
+            return max(off.at, self.began + self.settings.min_awake)
+        return max(off.at, idle + off.quiet, idle + warn + CALM if warn else 0.0)
 
     def hear(self, reading: Reading) -> None:
         """Keep it, unless it is from before a sleep or from nobody."""
@@ -154,7 +200,7 @@ class Oracle:
 class Conversation(RuleBasedStateMachine):
     """The world, which keeps its promises late, twice or not at all; and what it holds the core to."""
 
-    @initialize(configured=st.sampled_from(CONFIGURATIONS))
+    @initialize(configured=BEGINNINGS)
     def begin(self, configured):
         self.now = 1000.0
         self.oracle = Oracle(configured, self.now)
@@ -173,8 +219,10 @@ class Conversation(RuleBasedStateMachine):
         self.asked: tuple[float, int] | None = None
         self.warned: ask.Warn | None = None
         self.failures: Counter[str] = Counter()
-        self.no_sleep_before, self.no_sleeps = -1e9, 0
-        self.refused_at: float | None = None
+        self.no_sleep_before: dict[int, float] = {}
+        self.no_sleeps: Counter[int] = Counter()
+        self.refused_at: dict[int, float] = {}
+        self.warned_at = -1e9
         self.sleeps: list[float] = []
         self.halted = False
         self.timer: float | None = None
@@ -199,9 +247,10 @@ class Conversation(RuleBasedStateMachine):
             "the same event gave something else"
         )
         self.state = state
-        busy, idle = self.oracle.used(self.now)
-        if self.refused_at is not None and (busy or idle > self.refused_at):
-            self.sleep_at_once()
+        for index, began in list(self.refused_at.items()):
+            came = self.oracle.used(self.now)[1] > began and not self.insists(index)
+            if came or self.speaks_against(index):
+                self.sleep_at_once(index)
         self.count_instant(len(commands))
         self.judge(commands, event)
         self.broken = False
@@ -227,8 +276,7 @@ class Conversation(RuleBasedStateMachine):
             assert self.restoring, "the stage is no longer permitted, and nothing is put back"
         self.must_agree_with_the_oracle()
         if self.warned:
-            assert not self.oracle.used(self.now)[0], "users still believe that the stage comes"
-            assert self.due_of_name(self.warned.stage) <= self.warned.at, (
+            assert self.allowed(self.index(self.warned.stage), self.warned.at), (
                 "users still believe that the stage comes then"
             )
         self.must_not_be_stuck()
@@ -240,8 +288,8 @@ class Conversation(RuleBasedStateMachine):
         if self.halted and self.restored:
             assert self.state.phase is Phase.HALTED, "a sleep-wake loop, and it goes on"
 
-    def due_of_name(self, name):
-        return self.due_of(next(s for s in self.oracle.settings.stages if s.name == name))
+    def index(self, name):
+        return [s.name for s in self.oracle.settings.stages].index(name)
 
     def must_not_be_stuck(self):
         assert self.timer == self.state.timer
@@ -256,14 +304,27 @@ class Conversation(RuleBasedStateMachine):
             return
         self.must_look_in_time(busy)
         told = self.told_hold()
-        if self.state.phase is Phase.AWAKE and told and busy:
+        if self.state.phase is Phase.AWAKE and told and busy and not self.insists(self.oracle.off):
             assert self.timer is None, "an event will tell, yet there is a timer"
-        if (
-            not told
-            and self.oracle.settings.stages
-            and (busy or self.depth + 1 < len(self.oracle.settings.stages))
-        ):
+        if not told and self.something_is_to_come(busy):
             assert self.timer is not None, "nothing will tell, and nobody looks again"
+
+    def something_is_to_come(self, busy):
+        """If nobody comes, and those who are there go."""
+        stages, index = self.oracle.settings.stages, self.depth + 1
+        if index < len(stages) and stages[index].after < inf and (busy or not self.oracle.too_deep(index)):
+            return True
+        return self.depth < len(stages) - 1 and self.off_can_come()
+
+    def off_can_come(self, after=0.0):
+        """It is wanted, and its end is so far off that it can still be announced."""
+        last, off = self.oracle.off, self.oracle.plan.off
+        if last is None or off is None:
+            return False
+        stage, configured = self.oracle.settings.stages[last], self.oracle.settings
+        end = inf if off.until is None else off.until
+        due = max(self.oracle.off_due(self.oracle.used(self.now)[1]), self.now + after + stage.warn)
+        return due < end and self.failures[stage.sleep or ""] < configured.action_budget
 
     def must_look_in_time(self, busy):
         configured = self.oracle.settings
@@ -291,7 +352,7 @@ class Conversation(RuleBasedStateMachine):
     def told_hold(self):
         """An event will tell the end of something that stands, and rules (whose ends are subtler) are not in play."""
         if self.oracle.settings.rules:
-            return True if any(True for _ in self.standing()) and self.timer is None else False
+            return any(self.standing()) and (self.timer is None or self.insists(self.oracle.off))
         return any(self.standing())
 
     def standing(self):
@@ -304,17 +365,40 @@ class Conversation(RuleBasedStateMachine):
         )
 
     def due(self, index):
-        """When the ladder, or an admin who asked, allows this stage."""
+        """When the ladder, an admin who asked, or a schedule that wants it off allows this stage."""
         _, idle = self.oracle.used(self.now)
-        stage = self.oracle.settings.stages[index]
-        due = idle + stage.after
-        if self.asked and index <= self.asked[1] and idle <= self.asked[0]:
-            due = min(due, self.asked[0] + stage.warn)
-        return due
+        stage, due = self.oracle.settings.stages[index], inf
+        if not self.oracle.too_deep(index):
+            due = idle + stage.after
+            if self.asked and index <= self.asked[1] and idle <= self.asked[0]:
+                due = min(due, self.asked[0] + stage.warn)
+        return min(due, self.oracle.off_due(idle)) if index == self.oracle.off else due
 
-    def allowed(self, index):
-        busy, _ = self.oracle.used(self.now)
-        return not busy and index < len(self.oracle.settings.stages) and self.due(index) <= self.now
+    def allowed(self, index, by=None):
+        """It may be in this stage, if nothing changes by then."""
+        by = self.now if by is None else by
+        if index >= len(self.oracle.settings.stages) or self.speaks_against(index):
+            return False
+        return self.due(index) <= by and (
+            index != self.oracle.off or self.asked_for(index) or self.is_to_be_off(by)
+        )
+
+    def asked_for(self, index):
+        return bool(self.asked and index <= self.asked[1])
+
+    def is_to_be_off(self, by):
+        """A schedule says so."""
+        off, sleep = self.oracle.plan.off, self.oracle.settings.stages[-1].sleep
+        working = self.failures[sleep or ""] < self.oracle.settings.action_budget
+        return off is not None and off.at <= by and (off.until is None or by < off.until) and working
+
+    def insists(self, index):
+        """What monitors see does not count."""
+        off = self.oracle.plan.off
+        return bool(off and off.force and index == self.oracle.off and not self.asked_for(index))
+
+    def speaks_against(self, index):
+        return self.oracle.wanted_up(self.now) if self.insists(index) else self.oracle.used(self.now)[0]
 
     def on_look(self, command):
         if not command.eventless:
@@ -325,20 +409,38 @@ class Conversation(RuleBasedStateMachine):
     def on_apply(self, command):
         index = next(i for i, s in enumerate(self.oracle.settings.stages) if s.name == command.stage)
         stage = self.oracle.settings.stages[index]
-        assert index == self.depth + 1, "a rung was left out, or entered twice"
+        self.may_be_next(index)
         assert self.allowed(index), f"idle since {self.oracle.used(self.now)}, yet {command} at {self.now}"
         assert self.complete >= self.due(index), "the look before it began before it was due"
         assert self.restored, "something is still to be put back"
         assert not self.halted, "a sleep-wake loop, and it goes on"
-        assert not stage.sleep or self.now >= self.no_sleep_before, "refused just now, and tried again"
+        assert self.now >= self.no_sleep_before.get(index, self.now), "refused just now, and tried again"
         assert not [a for a in command.actions if self.failures[a] >= self.oracle.settings.action_budget]
         assert [a for a in stage.actions if a in command.actions] == list(command.actions)
         if stage.warn:
             assert self.warned and self.warned.stage == stage.name, "nobody was warned"
             assert self.now >= self.warned.at, "before the announced time"
+            assert self.now >= self.warned_at + stage.warn, "users had less time than they were promised"
         self.warned = None
         self.applying, self.depth = command, index
         self.serials.append(command.serial)
+
+    def may_be_next(self, index):
+        """The rung below; or *off*, from wherever it is; or what an admin asked for, behind sleeps. No sleep gets in the way of *off*."""
+        stages = self.oracle.settings.stages
+        assert index > self.depth, "a stage was entered twice"
+        passed = stages[self.depth + 1 : index]
+        if passed and index != self.oracle.off:
+            assert self.asked_for(index), "a rung was left out"
+            assert all(stage.sleep for stage in passed), "a rung was left out that is no sleep"
+        if self.asked and index <= self.asked[1]:
+            assert index == self.asked[1] or not stages[index].sleep, (
+                "a sleep on the way to what was asked for"
+            )
+        elif stages[index].sleep and index != self.oracle.off and self.oracle.off not in self.no_sleep_before:
+            off = self.oracle.plan.off
+            near = off is not None and self.now >= off.at - stages[-1].warn
+            assert not (near and self.off_can_come()), "it is to go off, and went to sleep"
 
     def on_restore(self, command):
         assert self.depth >= 0 or not self.restored
@@ -369,7 +471,7 @@ class Conversation(RuleBasedStateMachine):
         assert self.warned is None, "warned twice"
         assert command.at - self.now >= stage.warn, "less time than was promised"
         assert command.at <= max(self.due_of(stage), self.now + stage.warn), "GRACE is inside after"
-        self.warned = command
+        self.warned, self.warned_at = command, self.now
 
     def due_of(self, stage):
         return self.due(self.oracle.settings.stages.index(stage))
@@ -383,6 +485,9 @@ class Conversation(RuleBasedStateMachine):
         busy, idle = self.oracle.used(self.now)
         if self.asked and (busy or idle > self.asked[0]):
             self.asked = None
+        elif self.asked and self.oracle.too_deep(self.asked[1]):
+            reached = self.depth >= 0 and not self.oracle.too_deep(self.depth)
+            self.asked = (self.asked[0], self.depth) if reached else None
 
     # ------------------------------------------------------------ time
 
@@ -428,7 +533,7 @@ class Conversation(RuleBasedStateMachine):
         """The monitors say so, and nothing else wants the machine up."""
         for name in list(self.oracle.leases):
             self.lease_ends(name)
-        self.window_closes()
+        self.plan(Plan())
         for name, _ in self.oracle.settings.monitors:
             self.tell(name, "idle", self.now)
 
@@ -474,31 +579,117 @@ class Conversation(RuleBasedStateMachine):
     def window(self, length):
         """The schedule wants the machine up."""
         until = None if length is None else self.now + length
-        self.oracle.windows["w"] = until
-        self.forget_stale_ask()
-        self.feed(ev.WindowOpened(self.now, "w", until))
+        self.plan(dataclasses.replace(self.oracle.plan, up=(Window("w", until=until),)))
 
     @rule()
     def window_closes(self):
         """... and no longer."""
-        self.oracle.windows.pop("w", None)
-        self.feed(ev.WindowClosed(self.now, "w"))
+        self.plan(dataclasses.replace(self.oracle.plan, up=()))
 
-    @rule(stage=st.sampled_from(["", "a", "b", "c", "unknown"]))
+    @rule(deepest=st.sampled_from(["", "a", "a", "b", "c", OFF_STAGE, "unknown"]))
+    def capped(self, deepest):
+        """They allow only so much, or all."""
+        self.plan(dataclasses.replace(self.oracle.plan, deepest=deepest, why="lunch"))
+
+    @precondition(lambda self: self.oracle.off is not None)
+    @rule(
+        ahead=st.sampled_from([-100.0, -10.0, 0.0, 8.0, 30.0, 90.0, 300.0]),
+        length=st.sampled_from([None, None, 5.0, 40.0, 150.0, 1000.0]),
+        quiet=st.sampled_from([0.0, 5.0, 40.0, 100.0]),
+        force=st.booleans(),
+    )
+    def off_is_planned(self, ahead, length, quiet, force):
+        """They want it off from some time on; perhaps that is over already."""
+        at = self.now + ahead
+        off = Off("night", at, None if length is None else at + length, quiet, force)
+        self.plan(dataclasses.replace(self.oracle.plan, off=off))
+
+    @rule()
+    def off_is_wanted_no_more(self):
+        """An admin's exception for tonight."""
+        self.plan(dataclasses.replace(self.oracle.plan, off=None))
+
+    def plan(self, plan):
+        self.oracle.plan = plan
+        self.forget_stale_ask()
+        self.feed(ev.Scheduled(self.now, plan))
+
+    @precondition(lambda self: self.oracle.off is not None and not self.outside_sleep and not self.halted)
+    @rule(
+        ahead=st.sampled_from([0.0, 20.0, 100.0]),
+        quiet=st.sampled_from([0.0, 40.0, 100.0]),
+        force=st.booleans(),
+        user=st.booleans(),
+    )
+    def off_comes_in_time(self, ahead, quiet, force, user):
+        """When nothing speaks against it: not the ladder, and where it is insisted on, no user either."""
+        self.everybody_leaves()
+        self.wake_asked()
+        stages, off = self.oracle.settings.stages, Off("night", self.now + ahead, None, quiet, force)
+        self.plan(Plan(off=off))
+        if user and force:
+            self.tell(self.oracle.settings.monitors[0][0], "told hold", self.now)
+        stage, failed = stages[-1], self.failures[stages[-1].sleep or ""]
+        idle = max(self.now, self.oracle.used(self.now)[1]) + max(
+            taken.hold for _, taken in self.oracle.settings.monitors
+        )
+        awake = 0.0 if self.restored else 61.0
+        # A stage that is being entered, or a look that is under way, comes to its end before.
+        late = max(self.now + awake, self.oracle.up_until) + stage.warn
+        self.live_until(max(self.oracle.off_due(idle), late))
+        asleep = self.sleeping and self.depth != self.oracle.off
+        if failed < self.oracle.settings.action_budget and not asleep:
+            assert self.depth == self.oracle.off, "it is to be off, nothing speaks against it, and it is not"
+
+    @precondition(lambda self: self.oracle.off is not None and not self.outside_sleep and not self.halted)
+    @rule(
+        ahead=st.sampled_from([0.0, 40.0, 40.0]),
+        length=st.sampled_from([None, 20.0, 90.0, 200.0]),
+        force=st.booleans(),
+        more=st.integers(0, 3),
+        then=st.sampled_from(["user", "user", "lease", "nothing", "end", "hand", "suspend", "time"]),
+    )
+    def off_is_at_hand(self, ahead, length, force, more, then):
+        """Users are warned, or it is entered; and then something happens."""
+        self.everybody_leaves()
+        at = self.now + ahead
+        self.plan(Plan(off=Off("night", at, None if length is None else at + length, 0.0, force)))
+        for _ in range(12):
+            if self.warned or self.applying or not self.promise_is_kept(self.now + 150.0):
+                break
+        for _ in range(more):
+            self.promise_is_kept(self.now + 150.0)
+        if then == "time":
+            self.now += 50.0
+        else:
+            {
+                "user": lambda: self.tell(self.oracle.settings.monitors[0][0], "told hold", self.now),
+                "lease": lambda: self.lease("x", 10.0),
+                "nothing": self.off_is_wanted_no_more,
+                "end": lambda: self.off_is_planned(-50.0, 55.0, 0.0, force),
+                "hand": lambda: self.nap_asked(OFF_STAGE),
+                "suspend": lambda: self.nap_asked("c"),
+            }[then]()
+        for _ in range(more):
+            self.promise_is_kept(self.now + 50.0)
+
+    @rule(stage=st.sampled_from(["", "a", "b", "c", "h", OFF_STAGE, "unknown"]))
     def nap_asked(self, stage):
         """An admin asks for a nap."""
         names = [s.name for s in self.oracle.settings.stages]
-        index = (0 if names else None) if not stage else names.index(stage) if stage in names else None
+        index = names.index(stage) if stage in names else None
+        if not stage and names and names[0] != OFF_STAGE:
+            index = 0
         busy, _ = self.oracle.used(self.now)
-        going = self.restored and not self.halted
+        going = self.restored and not self.halted and not (index is not None and self.oracle.too_deep(index))
         if index is not None and not busy and going and index > self.depth:
-            self.asked = (self.asked[0] if self.asked else self.now, index)
+            self.asked = (self.asked[0], max(index, self.asked[1])) if self.asked else (self.now, index)
             self.sleep_at_once()
         depth, warned = self.depth, self.warned
         self.feed(ev.NapAsked(self.now, "alice", stage))
         assert (self.depth, self.warned) == (depth, warned), "asking for a nap took something back"
 
-    @rule(stage=st.sampled_from(["a", "b", "c"]))
+    @rule(stage=st.sampled_from(["a", "b", "c", "h", OFF_STAGE]))
     def nap_asked_of_an_idle_machine(self, stage):
         """It gets there in no more time than the users are to be warned, unless it is refused."""
         self.everybody_leaves()
@@ -506,11 +697,12 @@ class Conversation(RuleBasedStateMachine):
         if self.asked:
             index = self.asked[1]
             self.live_until(self.now + sum(s.warn for s in self.oracle.settings.stages))
-            assert self.depth >= index, "asked for, and not reached"
-            if not any(s.sleep for s in self.oracle.settings.stages[: index + 1]):
+            asleep = self.sleeping and self.depth < index
+            assert asleep or self.depth >= index, "asked for, and not reached"
+            if not any(s.sleep for s in self.oracle.settings.stages[: index + 1]) and not asleep:
                 assert self.depth == index or self.due(self.depth) <= self.now
 
-    @rule(stage=st.sampled_from(["a", "b", "c"]))
+    @rule(stage=st.sampled_from(["a", "b", "c", "h", OFF_STAGE]))
     def nap_asked_in_vain(self, stage):
         """A lease that comes before it is obeyed cancels it: it is not obeyed when the lease is over."""
         self.everybody_leaves()
@@ -550,39 +742,53 @@ class Conversation(RuleBasedStateMachine):
     @rule(why=st.sampled_from(["blocked", "not proven"]))
     def sleep_is_refused(self, why):
         """Nobody is there, but the sleep state cannot be entered."""
-        look, target, began = self.look, self.depth + 1, self.look_began
+        look, target, began = self.look, self.state.target, self.look_began
         assert look
         stage = self.oracle.settings.stages[target]
         assert look.sleep == stage.sleep
-        depth, busy = self.depth, self.oracle.used(self.now)[0]
+        depth, busy = self.depth, self.speaks_against(target)
         self.answer_look(["idle"] * 5, why)
         if depth == self.depth and not busy and began[look.serial] >= self.due(target) - stage.warn:
             assert not self.applying, "a refused sleep was entered"
 
     def is_refused(self, look):
         """It counts where it was asked for in earnest: a look before the stage was due says nothing of it."""
-        target = self.depth + 1
-        stage, busy = self.oracle.settings.stages[target], self.oracle.used(self.now)[0]
-        if busy or self.look_began[look.serial] < self.due(target) - stage.warn:
+        target = self.state.target
+        stage, began = self.oracle.settings.stages[target], self.look_began[look.serial]
+        if not self.can_be_entered(target) or began < self.due(target) - stage.warn:
             return
-        self.sleep_later()
-        self.refused_at = self.look_began[look.serial]
+        self.sleep_later(target)
+        self.refused_at[target] = began
         if self.asked and self.asked[1] >= target:
             self.asked = (self.asked[0], self.depth) if self.depth >= 0 else None
 
-    def sleep_later(self):
-        self.no_sleep_before = self.now + (60.0, 120.0, 300.0, 600.0)[min(self.no_sleeps, 3)]
-        self.no_sleeps += 1
+    def can_be_entered(self, target):
+        """Nobody is there, and nothing deeper comes first."""
+        if self.speaks_against(target) or self.due(target) == inf:
+            return False
+        if self.asked and target <= self.asked[1]:
+            return bool(target == self.asked[1])
+        off = self.oracle.plan.off
+        if target == self.oracle.off:
+            return self.off_can_come(-self.oracle.settings.stages[-1].warn if self.warned else 0.0)
+        near = off is not None and self.now >= off.at - self.oracle.settings.stages[-1].warn
+        return not (near and self.oracle.off not in self.no_sleep_before and self.off_can_come())
 
-    def sleep_at_once(self):
-        self.no_sleep_before, self.no_sleeps = -1e9, 0
-        self.refused_at = None
+    def sleep_later(self, index):
+        self.no_sleep_before[index] = self.now + (60.0, 120.0, 300.0, 600.0)[min(self.no_sleeps[index], 3)]
+        self.no_sleeps[index] += 1
+        self.refused_at.pop(index, None)
+
+    def sleep_at_once(self, index=None):
+        for kept in (self.no_sleep_before, self.no_sleeps, self.refused_at):
+            for each in list(kept) if index is None else [index]:
+                kept.pop(each, None)
 
     @rule()
     def what_refused_is_gone(self):
         """Then nothing is waited for any more but what every stage waits for, and a second since the look; it may also never have been there."""
-        if self.refused_at is not None:
-            self.no_sleep_before, self.no_sleeps = max(self.look_began.values()) + LOOK_MIN, 0
+        for index in self.refused_at:
+            self.no_sleep_before[index], self.no_sleeps[index] = max(self.look_began.values()) + LOOK_MIN, 0
         depth, warned = self.depth, self.warned
         self.feed(ev.Unblocked(self.now))
         assert (self.depth, self.warned) == (depth, warned), "that something is gone took something back"
@@ -626,13 +832,13 @@ class Conversation(RuleBasedStateMachine):
         tried = self.sleeping is not None
         if tried:
             self.failures[command.state] += not wanted
-            self.sleep_later()
-            self.sleeping = self.refused_at = None
-        until, tries = self.no_sleep_before, self.no_sleeps
+            self.sleep_later(self.depth)
+            self.sleeping = None
+        before = dict(self.no_sleep_before), Counter(self.no_sleeps), dict(self.refused_at)
         self.feed(ev.SleepFailed(self.now, command.serial, "busy", wanted))
         if tried:
             assert self.restoring, "what was put back for the sleep is not applied again"
-            self.no_sleep_before, self.no_sleeps = until, tries
+            self.no_sleep_before, self.no_sleeps, self.refused_at = before
 
     @precondition(lambda self: self.outside_sleep)
     @rule()
@@ -692,7 +898,7 @@ class Conversation(RuleBasedStateMachine):
 
     # ------------------------------------------------------------ configuration
 
-    @rule(configured=st.sampled_from(CONFIGURATIONS))
+    @rule(configured=BEGINNINGS)
     def reconfigured(self, configured):
         """Another ladder, other monitors."""
         oracle, names = self.oracle, [name for name, _ in configured.monitors]
@@ -721,26 +927,30 @@ class Conversation(RuleBasedStateMachine):
         if self.state.phase is Phase.HALTED or self.halted:
             self.wake_asked()
         self.everybody_leaves()
-        stages, looks = self.oracle.settings.stages, len(self.look_began)
+        ladder = [stage for stage in self.oracle.settings.stages if stage.name != OFF_STAGE]
+        looks = len(self.look_began)
         _, idle = self.oracle.used(self.now)
         hold = max((taken.hold for _, taken in self.oracle.settings.monitors), default=0.0)
         late = (
             max(self.now, self.oracle.up_until)
-            + sum(s.warn for s in stages)
+            + sum(s.warn for s in self.oracle.settings.stages)
             + (60 if not self.restored else 0)
         )
+        last = ladder[-1] if ladder else A
         self.live_until(
             max(
                 late,
-                self.no_sleep_before + stages[-1].warn if stages else 0.0,
-                max(idle, self.now if self.oracle.used(self.now)[0] else 0.0)
-                + hold
-                + (stages[-1].after if stages else 0.0),
+                max(self.no_sleep_before.values(), default=0.0) + last.warn,
+                max(idle, self.now if self.oracle.used(self.now)[0] else 0.0) + hold + last.after,
             )
         )
         assert self.state.phase is not Phase.HALTED
-        assert self.depth == len(stages) - 1, f"nobody there, and it stays in stage {self.depth}"
-        assert len(self.look_began) - looks <= 2 * len(stages) + 4, "more looks than the ladder has rungs"
+        # From a sleep that nothing ends, no deeper one is reached.
+        reached = next((i for i, stage in enumerate(ladder) if stage.sleep), len(ladder) - 1)
+        assert self.depth >= reached, f"nobody there, and it stays in stage {self.depth}"
+        assert len(self.look_began) - looks <= 2 * len(self.oracle.settings.stages) + 4, (
+            "more looks than the ladder has rungs"
+        )
 
     def live_until(self, end):
         """Everything is answered at once, every timer is served on time."""

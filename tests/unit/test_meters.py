@@ -365,3 +365,12 @@ def test_a_card_that_sleeps_is_not_measured_by_itself(tmp_path: Path) -> None:
     with pytest.raises(UnavailableError):
         nvml.open(host, nvml.Options())
     assert kernel.nvml.woken == 0
+
+
+def test_a_library_that_cannot_be_asked_is_closed_again(tmp_path: Path) -> None:
+    """Whatever it stumbles over (here: an old nvidia-ml-py without the call): an open library keeps the cards awake."""
+    kernel = laptop_like(tmp_path / "machine")
+    fakeplatform.add_nvidia(kernel)
+    with pytest.raises(AttributeError, match="TotalEnergyConsumption"):
+        nvml.open(Host(files=kernel, live=False), nvml.Options())
+    assert kernel.nvml.users == 0

@@ -5,8 +5,11 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import threading
-from collections.abc import Iterator
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -28,17 +31,28 @@ HERE = Host()
 
 
 class Appliance:
-    """An HTTP server of one's own that answers as the test says; ``asked`` holds paths."""
+    """An HTTP server of one's own that answers as the test says; ``asked`` holds paths.
+
+    :ivar door: judges the path and ``Authorization`` of a request: ``None`` lets it in, else the challenges that go with 401.
+    """
 
     def __init__(self) -> None:
         self.answers: dict[str, Any] = {}
         self.asked: list[str] = []
+        self.door: Callable[[str, str], list[str] | None] = lambda _path, _words: None
         appliance = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 appliance.asked.append(self.path)
-                answer = appliance.answers.get(self.path)
+                challenges = appliance.door(self.path, self.headers.get("Authorization", ""))
+                if challenges is not None:
+                    self.send_response(401)
+                    for each in challenges:
+                        self.send_header("WWW-Authenticate", each)
+                    self.end_headers()
+                    return
+                answer = appliance.answers.get(self.path.partition("&user=")[0])
                 body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
                 self.send_response(404 if answer is None else 200)
                 self.send_header("Content-Length", str(len(body)))
@@ -186,6 +200,96 @@ def test_an_answer_that_is_not_http_is_an_error(
     appliance.answers[RPC] = SHELLY_2
     with pytest.raises(OSError, match="BadStatusLine"):
         plug.get(appliance.address, RPC)
+
+
+# ---------------------------------------------------------------- a plug with a password
+
+
+PASSWORD = "s3cret &=ß"
+DIGEST = 'Digest qop="auth", realm="shellyplus1-a8032abe54dc", nonce="60dc2a6f", algorithm=SHA-256'
+
+
+def basic(_path: str, words: str) -> list[str] | None:
+    """A Shelly of the first generation (RFC 7617)."""
+    right = "Basic " + b64encode(f"admin:{PASSWORD}".encode()).decode()
+    return None if words == right else ['Basic realm="shelly"']
+
+
+def digest(path: str, words: str) -> list[str] | None:
+    """A later Shelly (RFC 7616): it knows a hash of user, realm and password, and wants one of that and the question."""
+    said = dict(re.findall(r'(\w+)="?([^",]*)"?', words.removeprefix("Digest ")))
+    who = digested(f"admin:shellyplus1-a8032abe54dc:{PASSWORD}")
+    right = digested(f"{who}:60dc2a6f:{said.get('nc')}:{said.get('cnonce')}:auth:{digested(f'GET:{path}')}")
+    good = (said.get("response"), said.get("uri"), said.get("username")) == (right, path, "admin")
+    return None if good else ['Basic realm="x"', DIGEST]
+
+
+def in_the_address(path: str, _words: str) -> list[str] | None:
+    """A Tasmota."""
+    return None if path.endswith("&user=admin&password=s3cret%20%26%3D%C3%9F") else []
+
+
+def digested(text: str) -> str:
+    return sha256(text.encode()).hexdigest()
+
+
+@pytest.fixture
+def secret(tmp_path: Path) -> Path:
+    """Readable by us only."""
+    path = tmp_path / "plug.secret"
+    path.write_text(f"# the plug below the desk\npassword = {PASSWORD}\n")
+    path.chmod(0o600)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("door", "path", "answer", "watts"),
+    [(basic, STATUS, SHELLY_1, 61.5), (digest, RPC, SHELLY_2, 62.5), (in_the_address, CM, TASMOTA, 63.0)],
+)
+def test_a_plug_with_a_password_is_told_it(
+    appliance: Appliance, secret: Path, door: Any, path: str, answer: Any, watts: float
+) -> None:
+    """As its kind asks for it, and shown nowhere; without it, or with another, the plug is refused with that reason."""
+    appliance.answers[path], appliance.door = answer, door
+    meter = opened(f"plug:{appliance.address},secret_file={secret}")
+    assert watts == meter.read().watts
+    assert f"http://{appliance.address}{path}" == meter.source
+    assert "it wants a password" in refusal(f"plug:{appliance.address}")
+    secret.write_text("user = admin\npassword = wr0ng\n")
+    said = refusal(f"plug:{appliance.address},secret_file={secret}")
+    assert "refuses this user and password" in said
+    assert "wr0ng" not in said
+
+
+def test_a_plug_that_asks_for_no_password_is_told_none(appliance: Appliance, secret: Path) -> None:
+    """Whoever has its address by now does not learn it."""
+    appliance.answers[CM] = TASMOTA
+    heard: list[str] = []
+    appliance.door = lambda path, words: heard.append(path + words)
+    assert 63.0 == opened(f"plug:{appliance.address},secret_file={secret}").read().watts
+    assert [RPC, STATUS, CM, CM] == heard
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says", "remedy"),
+    [
+        (lambda path: path.chmod(0o640), "can be read by others", "chmod 600"),
+        (lambda path: path.unlink(), "No such file", "write it"),
+        (lambda path: path.write_text("user = me\n"), "holds no password", "password = ..."),
+        (lambda path: path.write_text("s3cret\n"), ":1 is not understood", "password = ..."),
+    ],
+)
+def test_a_password_file_that_will_not_do_is_refused(
+    appliance: Appliance, secret: Path, spoil: Any, says: str, remedy: str
+) -> None:
+    """Before anybody is asked, and with what to do."""
+    spoil(secret)
+    with pytest.raises(UnavailableError) as refused:
+        plug.open(HERE, plug.Options(address=appliance.address, secret_file=str(secret)))
+    answer = refused.value.availability
+    assert says in answer.detail
+    assert remedy in answer.remedy
+    assert [] == appliance.asked
 
 
 # ---------------------------------------------------------------- a controller from inside

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 from collections.abc import Callable
 from typing import Any
@@ -301,11 +302,108 @@ def test_a_sleep_that_others_ask_for_has_the_safety_alarm(tmp_path):
     ]  # the machine is to stay up after it, however short it was
 
 
-def test_a_shutdown_needs_no_alarm(tmp_path):
-    """Nobody comes back from it by one."""
+def test_a_shutdown_needs_no_safety_alarm(tmp_path):
+    """It is a guard against a sleep without end, and a machine that is off is to stay so."""
     bed = Bed(tmp_path, **SURE, alarm=3600.0)
     bed.night._coming("shutdown")
     assert bed.did == ["LeaseTaken"]
+
+
+# --- with schedules
+
+
+def rings_in(bed: Bed) -> int:
+    """Seconds until the alarm that is set; 0: none is."""
+    raw = bed.kernel.read(ALARM).strip()
+    return round(int(raw) - bed.clock.wall()) if raw else 0
+
+
+def test_the_next_need_wakes_it(tmp_path):
+    """Earlier than the safety alarm; what it was woken by is told to whoever learns from it."""
+    bed = Bed(tmp_path, **SURE, alarm=86400.0)
+    need = bed.clock.wall() + 3600.0
+    bed.night.alarm.wanted = lambda _state: need
+    bed.sleeps()
+    assert bed.clock.asleep() == pytest.approx(3600.0, abs=2)
+    assert bed.night.rang is None
+    bed.night.woken_by()
+    assert bed.night.rang == pytest.approx(need, abs=2)
+
+
+def test_a_sleep_that_the_next_need_would_end_at_once_is_refused(tmp_path):
+    """It costs more than it saves."""
+    bed = Bed(tmp_path, **SURE)
+    bed.night.alarm.wanted = lambda _state: bed.clock.wall() + 60.0
+    assert "it would be woken again in 1min" in bed.refusal()
+
+
+def test_where_nobody_tells_of_a_sleep_its_alarm_is_set_ahead(tmp_path):
+    """It moves with the need, is cleared when there is none, and when the daemon ends."""
+    bed = Bed(tmp_path, **SURE)
+    seen = []
+    for ahead in (7200.0, 3600.0, None, 5.0, 1.0, 600.0):
+        need = None if ahead is None else bed.clock.wall() + ahead
+        bed.night.alarm.wanted = functools.partial(lambda need, _state: need, need)
+        run(bed.night.stand_guard())
+        seen.append(rings_in(bed))
+    assert seen == pytest.approx([7200, 3600, 0, 5, 0, 600], abs=2)
+    bed.night.close()
+    assert rings_in(bed) == 0
+
+
+def test_the_alarm_that_was_set_ahead_is_moved_for_a_sleep_and_is_not_somebody_elses(tmp_path):
+    """The need may be later by then."""
+    bed = Bed(tmp_path, **SURE)
+    bed.night.alarm.wanted = lambda _state: bed.clock.wall() + 3600.0
+    run(bed.night.stand_guard())
+    bed.night.alarm.wanted = lambda _state: bed.clock.wall() + 7200.0
+    bed.sleeps()
+    assert bed.clock.asleep() == pytest.approx(7200.0, abs=2)
+    assert rings_in(bed) == 0
+
+
+def test_a_machine_that_goes_off_keeps_its_alarm_and_writes_it_down(tmp_path, monkeypatch):
+    """Also where powernapd ends before the machine does; not where it stays up after all."""
+    bed = Bed(tmp_path, **SURE)
+    bed.night.alarm.wanted = lambda state: bed.clock.wall() + (3600.0 if state == "power-off" else 60.0)
+    monkeypatch.setattr("powernap.sleep.kernel.enter", lambda *_: None)
+    bed.sleeps("power-off")
+    assert rings_in(bed) == pytest.approx(3600, abs=2)
+    assert os.path.exists(bed.night.alarm.path)
+    bed = Bed(tmp_path / "up", **SURE)
+    bed.night.alarm.wanted = lambda _state: bed.clock.wall() + 3600.0
+
+    def fails(*_: object) -> None:
+        raise SleepError("no")
+
+    monkeypatch.setattr("powernap.sleep.kernel.enter", fails)
+    with pytest.raises(SleepError):
+        bed.sleeps("power-off")
+    assert rings_in(bed) == 0
+
+
+@pytest.mark.parametrize("off", [True, False])
+def test_a_service_that_is_stopped_clears_its_alarm_unless_the_whole_system_goes_off(
+    tmp_path, monkeypatch, off
+):
+    """Then it is set as early as a boot needs."""
+    bed = Bed(tmp_path, **SURE)
+    bed.night.alarm.wanted = lambda state: bed.clock.wall() + (3400.0 if state == "power-off" else 3600.0)
+    run(bed.night.stand_guard())
+    monkeypatch.setattr("powernap.daemon.wake_alarm.going_off", lambda: off)
+    bed.night.close()
+    assert rings_in(bed) == pytest.approx(3400 if off else 0, abs=2)
+    assert os.path.exists(bed.night.alarm.path) is off
+
+
+def test_a_shutdown_by_somebody_has_the_alarm_for_the_next_need(tmp_path):
+    """The machine is back when its schedule wants it, whoever switched it off."""
+    bed = Bed(tmp_path, **SURE, alarm=60.0)
+    bed.night.alarm.wanted = lambda state: bed.clock.wall() + (3400.0 if state == "power-off" else 3600.0)
+    bed.night._coming("shutdown")
+    assert rings_in(bed) == pytest.approx(3400, abs=2)
+    bed.night._over("shutdown", 0.0)
+    assert rings_in(bed) == 0
 
 
 def test_an_alarm_that_cannot_be_set_for_others_is_told(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playbook import DEEP, EASE, SUSPEND, ladder, play
+from playbook import DEEP, EASE, OFF, SUSPEND, ladder, play
 from powernap.core import events as ev
 from powernap.core.commands import Apply
 from powernap.core.ladder import Rule
@@ -72,7 +72,12 @@ def test_replaying_a_log_gives_the_same_decisions():
     day.quiet(until=3000).resumes(slept=3000).quiet(until=6500).nap("deep").quiet(until=6600).reconfigured(
         ladder(EASE)
     )
-    day.quiet(until=9000)
+    day.quiet(until=9000).reconfigured(ladder(EASE, DEEP, OFF)).quiet(until=9100).allows("ease").quiet(
+        until=9500
+    )
+    day.wants_off(10_000.0, 20_000.0, force=True).quiet(until=9950).window_opens(until=9960.0).quiet(
+        until=11_000
+    )
     assert len(day.events) > 40
     state, commands = replay(settings, 0.0, (event(line(happened)) for happened in day.events))
     assert ENCODER.encode(commands) == ENCODER.encode([command for _, command in day.heard])

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 from typing import Any
 
 import pytest
 
 from keeper import Fake, Keeper, config, kept, until
+from powernap.config.model import ScheduleConfig
 from powernap.core.reading import Reading
 from powernap.daemon import requests as module
 from powernap.daemon.control import Client, Peer, RefusedError
-from powernap.daemon.requests import LEASES_PER_USER, OPERATIONS, Requests
+from powernap.daemon.requests import EXCEPTIONS_MAX, LEASES_PER_USER, OPERATIONS, Requests
+from powernap.schedules import windows
 
 ROOT, ALICE = Peer(1, 0, 0, may_act=True), Peer(2, 65534, 65534, may_act=False)
 QUIET = config("work", after=3600.0)
+OFFICE = ScheduleConfig("office", "windows", windows.Options(up=("daily 00:00-24:00 UTC",)))
+SCHEDULED = dataclasses.replace(QUIET, schedules={"office": OFFICE})
 
 
 class Visitor:
@@ -45,9 +50,9 @@ def desk(keeper: Keeper, faults: list[str] | None = None) -> Requests:
 @pytest.mark.parametrize("op", list(OPERATIONS))
 def test_who_may_do_what(op: str) -> None:
     """Reading is for anyone, but for the recorded events, which name people; acting is refused with the remedy."""
-    reading = {"status", "why", "history", "watch"}
+    reading = {"status", "why", "history", "watch", "schedule"}
 
-    @kept(conf=QUIET)
+    @kept(conf=SCHEDULED)
     async def claim(keeper: Keeper) -> None:
         if op in reading:
             Visitor(desk(keeper), ALICE).ask(op)
@@ -258,3 +263,92 @@ async def test_a_reload_with_faults_is_refused_with_all_of_them(keeper: Keeper) 
     with pytest.raises(RefusedError, match="a\nb"):
         Visitor(desk(keeper, ["a", "b"])).ask("reload")
     assert Visitor(desk(keeper)).ask("reload")["ok"]
+
+
+# ------------------------------------------------------------ schedules
+
+
+@kept(conf=QUIET)
+async def test_without_a_schedule_there_is_nothing_to_except(keeper: Keeper) -> None:
+    """Whatever is asked about them, the answer says how to have one."""
+    for op in ("schedule", "schedule-skip", "schedule-extend", "schedule-restore"):
+        with pytest.raises(RefusedError, match="no schedule is configured") as refused:
+            Visitor(desk(keeper)).ask(op)
+        assert "[schedule.NAME]" in refused.value.remedy
+
+
+@kept(conf=SCHEDULED)
+async def test_skipped_it_no_longer_keeps_the_machine_up_and_restored_it_does(keeper: Keeper) -> None:
+    """At once; who did it is in the history."""
+    visitor = Visitor(desk(keeper))
+    await until(lambda: "the schedule keeps it up: daily 00:00-24:00 UTC" in reasons(keeper))
+    end = keeper.host.clock.wall() + 3600
+    facts = visitor.ask("schedule-skip", schedule="office", end=end)
+    assert reasons(keeper) == []
+    assert [(each["schedule"], each["end"]) for each in facts["skipped"]] == [("office", end)]
+    assert facts["need"]["at"] == end
+    assert visitor.ask("schedule-restore")["skipped"] == []
+    assert len(reasons(keeper)) == 1
+    assert [entry["detail"] for entry in keeper.said("schedule-skipped")] == ["root: office for 1h"]
+
+
+def reasons(keeper: Keeper) -> list[str]:
+    """Why a schedule keeps it up."""
+    return [blocker.reason for blocker in keeper.node.blockers() if blocker.kind == "window"]
+
+
+@kept(conf=SCHEDULED)
+async def test_extended_it_says_who_and_why(keeper: Keeper) -> None:
+    """From now on, or from a later instant on; the reason is cleaned of what does not belong into a log."""
+    now, visitor = keeper.host.clock.wall(), Visitor(desk(keeper))
+    facts = visitor.ask("schedule-extend", end=now + 60, why="a deadline\n\x1b[31m")
+    assert facts["extended"][0]["start"] == pytest.approx(now, abs=5)
+    assert "\n" not in facts["extended"][0]["why"]
+    facts = visitor.ask("schedule-extend", start=now + 100, end=now + 160)
+    assert facts["extended"][1]["start"] == now + 100
+    assert [entry["detail"] for entry in keeper.said("schedule-extended")][1] == "root: up for 2min 40s"
+    assert any("a deadline" in reason for reason in reasons(keeper))
+
+
+BAD: list[dict[str, Any]] = [
+    {}, {"end": None}, {"end": "tomorrow"}, {"end": True}, {"end": float("nan")}, {"end": float("inf")}, {"end": -1}, {"end": 5.0}, {"end": 4e9, "start": 4.05e9},
+    {"end": 1e300}, {"end": 4e9, "start": "now"}, {"end": 4e9, "start": None}, {"end": [4e9]},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("given", BAD)
+@pytest.mark.parametrize("op", ["schedule-skip", "schedule-extend"])
+def test_an_exception_without_a_proper_end_is_refused(op: str, given: dict[str, Any]) -> None:
+    """Nothing is changed by it."""
+
+    @kept(conf=SCHEDULED)
+    async def claim(keeper: Keeper) -> None:
+        visitor = Visitor(desk(keeper))
+        with pytest.raises(RefusedError):
+            visitor.ask(op, **given)
+        facts = visitor.ask("schedule")
+        assert facts["skipped"] == facts["extended"] == []
+
+    claim()
+
+
+@kept(conf=SCHEDULED)
+async def test_only_a_schedule_that_there_is_can_be_skipped(keeper: Keeper) -> None:
+    """The others are named; without a name all are."""
+    visitor, end = Visitor(desk(keeper)), keeper.host.clock.wall() + 60
+    with pytest.raises(RefusedError, match='no schedule is called "offce"') as refused:
+        visitor.ask("schedule-skip", schedule="offce", end=end)
+    assert "office" in refused.value.remedy
+    assert visitor.ask("schedule-skip", end=end)["skipped"][0]["schedule"] == ""
+
+
+@kept(conf=SCHEDULED)
+async def test_exceptions_are_not_heaped_up(keeper: Keeper) -> None:
+    """So many at a time; taken back, there is room again."""
+    visitor, now = Visitor(desk(keeper)), keeper.host.clock.wall()
+    for number in range(EXCEPTIONS_MAX):
+        visitor.ask("schedule-skip", start=now + 7 * number, end=now + 7 * number + 5)
+    with pytest.raises(RefusedError, match="64 exceptions already"):
+        visitor.ask("schedule-extend", end=now + 5)
+    visitor.ask("schedule-restore")
+    visitor.ask("schedule-extend", end=now + 5)

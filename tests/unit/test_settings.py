@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from powernap.config import model
 from powernap.core.ladder import MonitorRule, Rule, Settings, Stage
 from powernap.daemon.settings import settings_of
@@ -37,3 +39,15 @@ def test_everything_that_decisions_depend_on_arrives() -> None:
 def test_the_default_watches() -> None:
     """Without a word from the admin nothing is acted on."""
     assert model.Config().mode == "watch"
+
+
+def test_with_a_schedule_there_is_a_stage_that_only_it_enters() -> None:
+    """Below the whole ladder, as `[off]` has it; its time never comes by itself."""
+    stages = (model.Stage("ease", 10.0, 1.0, ("a",), "none"),)
+    schedules = {"night": model.ScheduleConfig("night", "windows", None)}
+    config = model.Config(stages=stages, schedules=schedules, off=model.Off("hibernate", 30.0))
+    found = settings_of(config, {}, {})
+
+    assert found.stages[-1] == Stage("scheduled-off", inf, (), 30.0, "hibernate")
+    assert found.off == 1
+    assert settings_of(model.Config(stages=stages), {}, {}).off is None

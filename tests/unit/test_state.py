@@ -8,7 +8,7 @@ import pytest
 
 from powernap.core.ladder import MonitorRule, Settings
 from powernap.core.reading import Reading
-from powernap.core.state import TABLE, Phase, State, Trigger
+from powernap.core.state import TABLE, Phase, State, Trigger, Wait
 from powernap.core.verdict import Evidence, Lease
 
 COUNTED = Settings(monitors=(("cpu", MonitorRule(events=False)),))
@@ -59,6 +59,19 @@ def test_readings_and_leases_are_the_evidence_s():
     reading, lease = Reading("ssh", 1.0), Lease("x", "root", "why", 0.0)
     state = State(TOLD, Evidence(0.0, readings={"ssh": reading}, leases={"x": lease}))
     assert (state.readings["ssh"], state.leases["x"]) == (reading, lease)
+
+
+@pytest.mark.parametrize(
+    ("waits", "refusal"),
+    [
+        ({}, ""),
+        ({1: Wait(9.0, 1, 0.0)}, ""),
+        ({1: Wait(9.0, 1, 0.0), 2: Wait(9.0, 1, 0.0, "blocked")}, "blocked"),
+    ],
+)
+def test_a_refusal_is_of_any_stage(waits, refusal):
+    """A failure is none."""
+    assert dataclasses.replace(BARE, waits=waits).refusal == refusal
 
 
 def test_every_phase_can_be_left_and_leads_back():

@@ -22,13 +22,13 @@ from powernap.core.events import (
     NapAsked,
     Reconfigured,
     Resumed,
+    Scheduled,
     WakeAsked,
-    WindowClosed,
-    WindowOpened,
 )
 from powernap.core.ladder import MonitorRule, Settings
 from powernap.core.ladder import Stage as CoreStage
 from powernap.core.machine import start, step
+from powernap.core.plan import Plan, Window
 from powernap.core.reading import Reading
 from powernap.core.verdict import Lease
 from powernap.daemon import measured
@@ -166,9 +166,9 @@ HAPPENS: dict[str, Callable[[float], Event]] = {
     "hold": lambda now: LeaseTaken(now, Lease("make", "root", "make", now)),
     "hold for a while": lambda now: LeaseTaken(now, Lease("make", "root", "make", now, now + 20.0)),
     "made": lambda now: LeaseEnded(now, "make"),
-    "window": lambda now: WindowOpened(now, "office", None),
-    "window for a while": lambda now: WindowOpened(now, "office", now + 20.0),
-    "window closes": lambda now: WindowClosed(now, "office"),
+    "window": lambda now: Scheduled(now, Plan((Window("office"),))),
+    "window for a while": lambda now: Scheduled(now, Plan((Window("office", until=now + 20.0),))),
+    "window closes": lambda now: Scheduled(now, Plan()),
     "wake": lambda now: WakeAsked(now, "root"),
     "nap": lambda now: NapAsked(now, "root"),
     "resumed": lambda now: Resumed(now, 1.0),
@@ -216,6 +216,7 @@ def test_what_was_learnt_is_kept(tmp_path):
     again = thresholds(EASE, directory=tmp_path)
     assert again.waits == pytest.approx(automatic.waits, abs=1.0)
     assert len(again.learned["ease"].gaps) == 36
+    assert [NAME] == [each.name for each in tmp_path.iterdir()]
     automatic.save()  # nothing new: the file stays as it is
 
 
@@ -238,7 +239,8 @@ def test_a_broken_file_is_as_none(tmp_path, content):
 
 def test_a_directory_that_takes_nothing_costs_nothing_else(tmp_path):
     """The daemon goes on, and has learnt."""
-    automatic = thresholds(EASE, directory=tmp_path / "missing")
+    (tmp_path / "file").touch()
+    automatic = thresholds(EASE, directory=tmp_path / "file")
     live(automatic, [60.0, 60.0, 3600.0] * 12)
     automatic.save()
     assert automatic.unsaved

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from powernap.core.ladder import MonitorRule, Rule, Settings
+from powernap.core.plan import Plan, Window
 from powernap.core.reading import Reading
 from powernap.core.verdict import (
     Blocker,
@@ -107,7 +108,9 @@ def test_leases_and_windows_block():
     evidence = Evidence(
         10.0,
         leases={"x": Lease("x", "root", "backup", 50.0, 120.0), "y": Lease("y", "eve", "demo", 60.0)},
-        windows={"office": 130.0, "night": None, "past": 100.0},
+        plan=Plan(
+            (Window("office", until=130.0), Window("night", "the backup"), Window("past", until=100.0))
+        ),
     )
     verdict = judged(a="pulse", evidence=evidence)
     assert names(verdict) == ["x", "y", "office", "night"]
@@ -136,7 +139,9 @@ def test_idle_time_begins_anew_at_the_latest_end_of_a_lease(leases, released, id
 
 def test_when_a_window_is_over_idle_time_is_as_long_as_it_was():
     """It is no activity."""
-    assert judged(a="pulse", evidence=Evidence(10.0, windows={"past": 100.0})) == Verdict((), 80.0)
+    assert judged(a="pulse", evidence=Evidence(10.0, plan=Plan((Window("past", until=100.0),)))) == Verdict(
+        (), 80.0
+    )
 
 
 @pytest.mark.parametrize(("until", "end"), [(None, NOW), (100.1, NOW), (100.0, 100.0), (70.0, 70.0)])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from powernap.core.options import option
 from powernap.core.value import dataclass
-from powernap.host.availability import Availability, available, unavailable
+from powernap.host.availability import Availability, available, unavailable, unwritable
 from powernap.host.files import text
 from powernap.host.knobs import Change
 from powernap.host.modes import writable
@@ -60,7 +60,7 @@ def probe(host: Host, options: Options) -> Availability:
     if not off:
         return unavailable("every sound chip saves power already")
     if not any(writable(files, path) for path, _ in off):
-        return unavailable(f"{off[0][0]} cannot be written from here", "run as root, outside a container")
+        return unwritable(off[0][0])
     playing = open_stream(files)
     if playing and "playing" not in options.despite:
         return unavailable(

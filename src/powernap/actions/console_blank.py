@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from powernap.core.options import option
 from powernap.core.value import dataclass
-from powernap.host.availability import Availability, available, unavailable
+from powernap.host.availability import Availability, available, unavailable, unwritable
 from powernap.host.console import BLANK, TERMINAL, blank_seconds, settable
 from powernap.host.files import matching, text
 from powernap.host.knobs import Change
@@ -57,7 +57,7 @@ def probe(host: Host, options: Options) -> Availability:
     if not files.exists(BLANK) or not files.exists(TERMINAL) or not _screen(files):
         return unavailable("no text console: this machine has no screen, or speaks by a serial line only")
     if not writable(files, TERMINAL):
-        return unavailable(f"{TERMINAL} cannot be written from here", "run as root, outside a container")
+        return unwritable(TERMINAL)
     now = blank_seconds(files)
     if not settable(now):
         return unavailable(

@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING
 from powernap.core.options import option
 from powernap.core.units import UnitError, ratio
 from powernap.core.value import dataclass
-from powernap.host.availability import Availability, available, unavailable
+from powernap.host import cpufreq
+from powernap.host.availability import Availability, available, unavailable, unwritable
 from powernap.host.conflicts import owners
+from powernap.host.cpufreq import CPUFREQ
 from powernap.host.cpus import CPU, number
 from powernap.host.files import matching, text, whole_number
 from powernap.host.knobs import Change
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
 RISK = "safe"
 LANE = "fast"
 
-CPUFREQ = f"{CPU}/cpufreq"
 PSTATE = f"{CPU}/intel_pstate"
 # drivers that choose the frequency themselves (or in hardware): their `powersave` follows the load; elsewhere it is the fixed minimum
 ACTIVE_DRIVERS = {"intel_pstate", "amd-pstate-epp", "amd_pstate_epp"}
@@ -102,9 +103,7 @@ def probe(host: Host, options: Options) -> Availability:
     if not any(
         writable(files, path) for path in [*(f"{policy}/scaling_max_freq" for policy in policies), *bias]
     ):
-        return unavailable(
-            f"{(policies or bias)[0]} cannot be written from here", "run as root, outside a container"
-        )
+        return unwritable((policies or bias)[0])
     driver = (
         text(files, f"{policies[0]}/scaling_driver", "an unknown driver") if policies else "energy bias only"
     )
@@ -126,7 +125,7 @@ def plan(host: Host, options: Options) -> Iterator[Change]:
     files = host.files
     policies = _policies(files)
     changing = [policy for policy in policies if _governor(files, policy, options)]
-    yield from _tunables(files, changing)
+    yield from cpufreq.tunables(files, changing)
     for policy in policies:
         yield from _limits_before(files, policy, options)
         if governor := _governor(files, policy, options):
@@ -161,25 +160,6 @@ def _governor(files: Files, policy: str, options: Options) -> str:
     )
     same = wanted == text(files, f"{policy}/scaling_governor")
     return "" if same or not writable(files, f"{policy}/scaling_governor") else wanted
-
-
-def _tunables(files: Files, policies: list[str]) -> Iterator[Change]:
-    """What the governors that go would forget: global directories, per-policy ones, and the fixed speed of ``userspace``."""
-    directories = dict.fromkeys(
-        directory
-        for policy in policies
-        for directory in (
-            f"{CPUFREQ}/{text(files, f'{policy}/scaling_governor')}",
-            f"{policy}/{text(files, f'{policy}/scaling_governor')}",
-        )
-    )
-    for directory in directories:
-        for name in files.names(directory):
-            if writable(files, f"{directory}/{name}"):
-                yield Change(f"{directory}/{name}", None, form="number")
-    for policy in policies:
-        if text(files, f"{policy}/scaling_governor") == "userspace":
-            yield Change(f"{policy}/scaling_setspeed", None, form="number")
 
 
 def _irreversible(files: Files, policy: str) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from powernap.core.options import option
 from powernap.core.value import dataclass
-from powernap.host.availability import Availability, available, unavailable
+from powernap.host.availability import Availability, available, unavailable, unwritable
 from powernap.host.cpus import CPU, format_cpulist, number, read_cpulist
 from powernap.host.files import matching, text
 from powernap.host.knobs import Change
@@ -78,7 +78,7 @@ def probe(host: Host, options: Options) -> Availability:
     if not changes:
         locked = [each.path for each in closed if each.allowed and not writable(files, each.path)]
         if locked:
-            return unavailable(f"{locked[0]} cannot be written from here", "run as root, outside a container")
+            return unwritable(locked[0])
         return unavailable("; ".join(notes) or f"nothing is closed ({driver})", _remedy(closed))
     would = _told(closed, allowed=True) + [
         f"{change.target.rpartition('/')[2]} becomes {change.new}"

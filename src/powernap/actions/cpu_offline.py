@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from powernap.core.options import option
 from powernap.core.value import dataclass
-from powernap.host import affinity, cpu_guards, cpusets, irqs
-from powernap.host.availability import Availability, UnavailableError, available, unavailable
+from powernap.host import affinity, cpu_guards, cpufreq, cpusets, irqs
+from powernap.host.availability import Availability, UnavailableError, available, unavailable, unwritable
 from powernap.host.cpus import CPU, Topology, awake, format_cpulist, read_cpulist, topology
 from powernap.host.knobs import Change
 from powernap.host.modes import writable
@@ -63,8 +63,8 @@ def probe(host: Host, options: Options) -> Availability:
 
 
 def plan(host: Host, options: Options) -> Iterator[Change]:
-    """Remember bound threads and every interrupt mask, which the kernel rewrites when a processor goes; then take processors, the highest
-    first. One that is refused (EBUSY: a deadline task needs its bandwidth) stays, and the others still save.
+    """Remember bound threads and every interrupt mask, which the kernel rewrites when a processor goes, and what it forgets of a frequency
+    policy with its last processor; then take processors, the highest first. One that is refused (EBUSY: a deadline task needs its bandwidth) stays, and the others still save.
     """
     files = host.files
     verdict, taken = _judged(files, options)
@@ -73,6 +73,7 @@ def plan(host: Host, options: Options) -> Iterator[Change]:
     yield from affinity.moved_by_hotplug(files)
     for path in irqs.masks(files):
         yield irqs.change(files, path, None)
+    yield from cpufreq.forgotten_by_hotplug(files, taken)
     yield from _without_partition(files, taken)
     for cpu in sorted(taken, reverse=True):
         yield Change(f"{CPU}/cpu{cpu}/online", "0", form="number", optional=True)
@@ -122,9 +123,7 @@ def _permission(files: Files, machine: Topology, options: Options) -> Availabili
             "no processor has an online switch: this kernel has no CPU hotplug", "use cpu-park"
         )
     if not any(writable(files, f"{CPU}/cpu{cpu}/online") for cpu in able):
-        return unavailable(
-            f"{CPU}/cpu{able[0]}/online cannot be written from here", "run as root, outside a container"
-        )
+        return unwritable(f"{CPU}/cpu{able[0]}/online")
     return permitted
 
 

@@ -18,7 +18,7 @@ from powernap.core.units import show_duration
 from powernap.core.value import dataclass
 from powernap.host import devices, disk_guards, disks
 from powernap.host.availability import Availability, available, unavailable
-from powernap.host.conflicts import owners
+from powernap.host.conflicts import advice
 from powernap.host.disk_starts import of_last_day
 from powernap.host.files import matching, text
 from powernap.host.knobs import Change
@@ -92,7 +92,7 @@ def probe(host: Host, options: Options) -> Availability:
         for each in able
         if each.unknown
     ]
-    rivals = [f"{rival}: {rival.tool.advice}" for rival in owners(files, "disk-spindown")]
+    rivals = advice(files, "disk-spindown")
     which = f"{', '.join(str(each.disk) for each in able)} after {show_duration(options.idle)}"
     return available("; ".join([which, *stays, *unknown, *rivals]), "; ".join(stays))
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from powernap.core.options import option
 from powernap.core.value import dataclass
-from powernap.host.availability import Availability, available, unavailable
-from powernap.host.conflicts import owners
+from powernap.host.availability import Availability, available, unavailable, unwritable
+from powernap.host.conflicts import advice, owners
 from powernap.host.files import text, whole_number
 from powernap.host.knobs import Change
 from powernap.host.modes import writable
@@ -78,10 +78,10 @@ def probe(host: Host, options: Options) -> Availability:
     if not able:
         locked = next((path for path, _ in _levels(host.files, options)), "")
         if locked and not writable(host.files, locked) and not blocked:
-            return unavailable(f"{locked} cannot be written from here", "run as root, outside a container")
+            return unwritable(locked)
         return unavailable("; ".join(["the kernel is quiet already", *blocked]))
     quiet = ", ".join(path.rpartition("/")[2] if path != KSM else "ksm" for path in able)
-    rivals = [f"{rival}: {rival.tool.advice}" for rival in owners(host.files, "kernel-quiet")]
+    rivals = advice(host.files, "kernel-quiet")
     return available("; ".join([quiet, *blocked, *rivals]))
 
 

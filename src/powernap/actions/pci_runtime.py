@@ -12,10 +12,11 @@ import re
 from typing import TYPE_CHECKING
 
 from powernap.core.options import option
+from powernap.core.units import many
 from powernap.core.value import dataclass
 from powernap.host import device_guards, pci
-from powernap.host.availability import Availability, available, unavailable
-from powernap.host.conflicts import owners
+from powernap.host.availability import Availability, available, unavailable, unwritable
+from powernap.host.conflicts import advice
 from powernap.host.devices import target
 from powernap.host.files import matching, text
 from powernap.host.knobs import Change
@@ -90,12 +91,10 @@ def probe(host: Host, options: Options) -> Availability:
     if not able:
         return unavailable("; ".join(["no more PCI device can be let sleep", *done, *kept]))
     if not any(writable(files, f"{each.place}/power/control") for each in able):
-        return unavailable(
-            f"{able[0].place}/power/control cannot be written from here", "run as root, outside a container"
-        )
-    rivals = [f"{rival}: {rival.tool.advice}" for rival in owners(files, "pci-runtime")]
+        return unwritable(f"{able[0].place}/power/control")
+    rivals = advice(files, "pci-runtime")
     names = " and ".join(map(str, able[:3])) + (f" and {len(able) - 3} more" if len(able) > 3 else "")
-    counted = f"{len(able)} of {len(functions)} PCI devices can sleep: {names}"
+    counted = f"{len(able)} of {many(len(functions), 'PCI device')} can sleep: {names}"
     return available("; ".join([counted, *done, *kept, *rivals]))
 
 

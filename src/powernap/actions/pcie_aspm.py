@@ -3,8 +3,9 @@
 Nothing is touched that you did not ask for: where a state is off though the policy wants it, a driver or an admin switched it off, mostly
 for a reason (links of GPUs were reset, network cards stalled, wireless cards vanished). What cannot be put back exactly is refused: in
 the policies ``default`` and ``performance`` the files do not show whether a link was switched off (host/aspm.py). Where firmware kept the control,
-it keeps it: nothing is forced. A link of the wake path is never touched, and the policy not changed while it would touch one. Owns
-``link/*`` and the policy. 10 to 60 us until a link answers again.
+it keeps it: nothing is forced. A link of the wake path is never touched, and the policy not changed while it would touch one. Another
+tool that sets the policy meanwhile keeps its policy; what was switched off for a link alone is switched off again whatever the policy has
+made of it. Owns ``link/*`` and the policy. 10 to 60 us until a link answers again.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ import re
 from typing import TYPE_CHECKING
 
 from powernap.core.options import option
+from powernap.core.units import many
 from powernap.core.value import dataclass
 from powernap.host import aspm, device_guards
-from powernap.host.availability import Availability, available, unavailable
+from powernap.host.availability import Availability, UnavailableError, available, unavailable
 from powernap.host.devices import target
 from powernap.host.files import text
 from powernap.host.knobs import Change
@@ -97,7 +99,7 @@ def probe(host: Host, options: Options) -> Availability:
         )
     if not options.links and options.policy == "keep":
         return unavailable(
-            f"{len(links)} PCI Express links; none is named (the policy is {now})",
+            f"{many(len(links), 'PCI Express link')}; none is named (the policy is {now})",
             'name some in `links`, or set policy = "powersave"; try it with a console at hand',
         )
     refused = _policy_refused(files, links, options)
@@ -111,7 +113,9 @@ def probe(host: Host, options: Options) -> Availability:
     said = [f"policy {now} can become {options.policy}"] if changes else []
     named = len({link.address for link, _ in able})
     return available(
-        "; ".join([*said, *([f"{named} of {len(links)} links can rest more"] if able else []), *notes])
+        "; ".join(
+            [*said, *([f"{named} of {many(len(links), 'link')} can rest more"] if able else []), *notes]
+        )
     )
 
 
@@ -121,12 +125,25 @@ def plan(host: Host, options: Options) -> Iterator[Change]:
     links, now = aspm.links(files), aspm.policy(files)
     if _later(options, now) != now and not _policy_refused(files, links, options):
         yield Change(aspm.POLICY, options.policy, form="choice")
-    for link, state in _judged(files, aspm.links(files), options, aspm.policy(files))[0]:
+    policy = aspm.policy(files)
+    for link, state in _judged(files, aspm.links(files), options, policy)[0]:
         place = link.functions[0].place
         # a sub-state switches L1 on too, where that was refused
         if state in aspm.SUBSTATES and text(files, f"{place}/link/l1_aspm") != "1":
             continue
-        yield Change(target(files, place, f"link/{state}"), "1", "device", "number", optional=True)
+        # and L1 those that nobody has switched off: they are not ours to put back
+        if text(files, f"{place}/link/{state}") != "0":
+            continue
+        if aspm.policy(files) != policy:
+            raise UnavailableError(_contested(aspm.policy(files)))
+        yield Change(target(files, place, f"link/{state}"), "1", "link", optional=True)
+
+
+def _contested(policy: str) -> Availability:
+    """Under another policy than the links were judged by, a 0 need not mean that somebody switched the state off."""
+    return unavailable(
+        f"another tool has just set the policy of PCI Express links to {policy}", "let one of them set it"
+    )
 
 
 def _later(options: Options, now: str) -> str:

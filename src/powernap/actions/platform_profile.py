@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from powernap.core.options import option
 from powernap.core.value import dataclass
-from powernap.host.availability import Availability, available, unavailable
+from powernap.host.availability import Availability, available, unavailable, unwritable
 from powernap.host.conflicts import owners
 from powernap.host.files import text
 from powernap.host.knobs import Change
@@ -60,7 +60,7 @@ def probe(host: Host, options: Options) -> Availability:
     if wanted == now:
         return unavailable(f'the profile is "{now}" already')
     if not writable(files, PROFILE):
-        return unavailable(f"{PROFILE} cannot be written from here", "run as root, outside a container")
+        return unwritable(PROFILE)
     for owner in () if options.override else owners(files, "platform-profile"):
         return unavailable(f"{owner} keeps the profile", f"{owner.tool.advice}; or set override = true")
     return available(f'"{wanted}" instead of "{now}"')

@@ -12,7 +12,7 @@ from powernap.core.options import option
 from powernap.core.value import dataclass
 from powernap.host import disks
 from powernap.host.availability import Availability, available, unavailable
-from powernap.host.conflicts import owners
+from powernap.host.conflicts import advice
 from powernap.host.cpus import number
 from powernap.host.files import matching, text
 from powernap.host.knobs import Change
@@ -59,7 +59,7 @@ def probe(host: Host, options: Options) -> Availability:
     stays = [f"{_name(port)} stays: {why}" for port in ports if (why := _refusal(files, port, options))]
     if not able:
         return unavailable("; ".join(stays))
-    rivals = [f"{rival}: {rival.tool.advice}" for rival in owners(files, "sata-link")]
+    rivals = advice(files, "sata-link")
     return available(
         "; ".join([f"{options.policy}: {', '.join(map(_name, able))}", *stays, *rivals]), "; ".join(stays)
     )

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from powernap.core.options import option
 from powernap.core.value import dataclass
-from powernap.host import affinity, cpu_guards, irqs
-from powernap.host.availability import Availability, UnavailableError, available, unavailable
+from powernap.host import affinity, cpu_guards, cpufreq, irqs
+from powernap.host.availability import Availability, UnavailableError, available, unavailable, unwritable
 from powernap.host.cpu_guards import Guard
 from powernap.host.cpus import CPU, Topology, format_cpulist, number, read_cpulist, topology
 from powernap.host.files import matching, text
@@ -48,6 +48,12 @@ def lone(files: Files, machine: Topology) -> frozenset[int]:
     return frozenset(cpu for cpu in alone if any(other < cpu for other in offline))
 
 
+def going(files: Files) -> frozenset[int]:
+    """All that ``off`` may take."""
+    machine = topology(files)
+    return seconds(machine) | lone(files, machine)
+
+
 def lost_cores(files: Files) -> str:
     """Cores that would go as a whole."""
     found = lone(files, topology(files))
@@ -56,9 +62,8 @@ def lost_cores(files: Files) -> str:
 
 def bound_tasks(files: Files) -> str:
     """Tasks that may run only on threads that go."""
-    machine = topology(files)
-    going = seconds(machine) | lone(files, machine)
-    bound = [task for task in cpu_guards.tasks(files) if task.allowed & machine.online <= going]
+    online, off = read_cpulist(files, f"{CPU}/online"), going(files)
+    bound = [task for task in cpu_guards.tasks(files) if task.allowed & online <= off]
     return ", ".join(
         f"{cpu_guards.describe(task)} is pinned to {format_cpulist(task.allowed)}" for task in bound[:3]
     )
@@ -109,13 +114,14 @@ def probe(host: Host, options: Options) -> Availability:
             "use cpu-park; or measure, and set force_amd = true",
         )
     if not writable(files, CONTROL):
-        return unavailable(f"{CONTROL} cannot be written from here", "run as root, outside a container")
+        return unwritable(CONTROL)
     permitted = cpu_guards.permission(files, GUARDS, options.despite)
     return permitted and available(f"can switch off the threads {format_cpulist(seconds(machine))}")
 
 
 def plan(host: Host, options: Options) -> Iterator[Change]:
-    """Remember the interrupt masks and which processors are online; then the switch. Backwards, masks come last.
+    """Remember the interrupt masks, what is forgotten with a frequency policy's last processor, and which processors are online; then the
+    switch. Backwards, masks come last.
 
     All processors are remembered, not only those that are off: when one cannot go (EBUSY) the kernel leaves those that went before it off.
     """
@@ -125,6 +131,7 @@ def plan(host: Host, options: Options) -> Iterator[Change]:
     yield from affinity.moved_by_hotplug(host.files)
     for path in irqs.masks(host.files):
         yield irqs.change(host.files, path, None)
+    yield from cpufreq.forgotten_by_hotplug(host.files, going(host.files))
     for path in sorted(matching(host.files, f"{CPU}/cpu[0-9]*/online"), key=_processor):
         yield Change(path, None, form="number")
     yield Change(CONTROL, "off")

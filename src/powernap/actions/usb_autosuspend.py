@@ -11,10 +11,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from powernap.core.options import option
+from powernap.core.units import many
 from powernap.core.value import dataclass
 from powernap.host import device_guards, usb
-from powernap.host.availability import Availability, available, unavailable
-from powernap.host.conflicts import owners
+from powernap.host.availability import Availability, available, unavailable, unwritable
+from powernap.host.conflicts import advice
 from powernap.host.devices import target
 from powernap.host.knobs import Change
 from powernap.host.modes import writable
@@ -77,15 +78,13 @@ def probe(host: Host, options: Options) -> Availability:
     able, asleep, staying = _judged(files, devices, options)
     kept = device_guards.told(staying)
     if able and not any(writable(files, f"{each.place}/power/control") for each in able):
-        return unavailable(
-            f"{able[0].place}/power/control cannot be written from here", "run as root, outside a container"
-        )
+        return unwritable(f"{able[0].place}/power/control")
     done = [f"{len(asleep)} may already"] if asleep else []
     if not able:
         return unavailable("; ".join(["no more USB device can be let sleep", *done, *kept]))
-    rivals = [f"{rival}: {rival.tool.advice}" for rival in owners(files, "usb-autosuspend")]
+    rivals = advice(files, "usb-autosuspend")
     return available(
-        "; ".join([f"{len(able)} of {len(devices)} USB devices can sleep", *done, *kept, *rivals])
+        "; ".join([f"{len(able)} of {many(len(devices), 'USB device')} can sleep", *done, *kept, *rivals])
     )
 
 

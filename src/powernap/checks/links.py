@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from powernap.checks import AS_ROOT, ASPM, Finding, Unseen, some
+from powernap.core.units import many
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +29,7 @@ def judge(_: Look, after: Look) -> Iterator[Finding | Unseen]:
         remedy = "`echo default | sudo tee /sys/module/pcie_aspm/parameters/policy` gives the links back what the firmware set"
         yield Finding(NAME, ASPM, "the ASPM policy is performance", AWAKE, remedy)
     elif found.links:
-        says = f"{len(found.links)} links could sleep (L1) and may not: {some(list(found.links), 4)}"
+        says = f"{many(len(found.links), 'link')} could sleep (L1) and may not: {some(list(found.links), 4)}"
         yield Finding(
             NAME,
             ASPM,

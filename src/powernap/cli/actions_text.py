@@ -125,7 +125,7 @@ def remarks(document: dict[str, Any]) -> list[str]:
     if document["ended"]:
         found.append(f"{document['ended']}: the rest was not tried")
     if document["left_changed"]:
-        found.append(f"{document['left_changed']} values could not be put back; try `powernap undo`")
+        found.append(f"{many(document['left_changed'], 'value')} could not be put back; try `powernap undo`")
     if not document["meter"]:
         found.append("`powernap measure` finds out by a meter what each saves")
     return found

@@ -103,10 +103,11 @@ def _check(args: argparse.Namespace) -> int:
     for note in notes:
         print(f"note: {note}")
     counts = (
-        f"{len(config.stages)} stages",
-        f"{len(config.monitors)} monitors",
-        f"{len(config.actions)} actions",
-        *([f"{len(config.meters)} meters"] * bool(config.meters)),
+        many(len(config.stages), "stage"),
+        many(len(config.monitors), "monitor"),
+        many(len(config.actions), "action"),
+        *([many(len(config.schedules), "schedule")] if config.schedules else []),
+        *([many(len(config.meters), "meter")] * bool(config.meters)),
     )
     print(f'no problems in {", ".join(config.files)}: mode "{config.mode}", {", ".join(counts)}')
     return OK
@@ -140,7 +141,7 @@ def _configured(path: str | None) -> dict[str, str]:
     found = {f"stage.{name}": "stage" for name in tree.stages} | {
         f"rule.{name}": "rule" for name in tree.sections["rule"]
     }
-    for noun in ("monitor", "action", "meter"):
+    for noun in ("monitor", "action", "meter", "schedule"):
         for name, table in tree.sections[noun].items():
             kind = table.values.get("type")
             found[f"{noun}.{name}"] = f"{noun}.{kind.raw if kind else name}"

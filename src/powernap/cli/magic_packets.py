@@ -8,7 +8,7 @@ import sys
 import time
 
 from powernap.cli.output import fail, show_json
-from powernap.core.units import show_duration
+from powernap.core.units import many, show_duration
 
 SEND_FOR, SEND_EVERY = 300.0, 2.0
 """Seconds. The packets go on while the target falls asleep and comes up again: it listens for one when its card does not tell."""
@@ -40,7 +40,7 @@ def send(args: argparse.Namespace) -> int:
         rounds += 1
         left = until - time.monotonic()
         progress(
-            f"sent {rounds} rounds by {', '.join(names)}, {show_duration(max(0.0, left))} left; Ctrl-C ends it"
+            f"sent {many(rounds, 'round')} by {', '.join(names)}, {show_duration(max(0.0, left))} left; Ctrl-C ends it"
         )
         if left <= SEND_EVERY:
             break
@@ -50,7 +50,7 @@ def send(args: argparse.Namespace) -> int:
         return show_json(
             {"version": 1, "mac": args.send, "rounds": rounds, "interfaces": names, "troubles": troubles}
         )
-    print(f"sent {rounds} rounds of magic packets for {args.send} by {', '.join(names)}")
+    print(f"sent {many(rounds, 'round')} of magic packets for {args.send} by {', '.join(names)}")
     return 0
 
 

@@ -30,6 +30,7 @@ COMMANDS = (
     "nap",
     "wake",
     "hold",
+    "schedule",
     "reload",
     "undo",
     "prove-wake",
@@ -124,7 +125,7 @@ def answered(given: list[str]) -> int:
 
 def run(given: list[str]) -> int:
     """Parse, and do what was asked."""
-    if not given or given[0] in {"--json", "--root"}:
+    if not given or given[0] in {"--all", "--json", "--root"}:
         given = ["overview", *given]
     if given[0] not in COMMANDS and not given[0].startswith("-"):
         return unknown(given[0])

@@ -20,6 +20,8 @@ from powernap.host.availability import Availability
 LIVE = "/"
 PULSE = 1.0
 """Seconds: activity that is no older is happening."""
+FEW = 3
+"""Actions without anything to do here that are worth a row each."""
 
 
 def add(subparsers: Any) -> argparse.ArgumentParser:
@@ -36,6 +38,9 @@ def add(subparsers: Any) -> argparse.ArgumentParser:
         metavar="DIR",
         help="look at a recorded machine: a directory of `powernap snapshot`",
     )
+    parser.add_argument(
+        "--all", action="store_true", help="a row also for each action that has nothing to do on this machine"
+    )
     parser.add_argument("--json", action="store_true", help="print the document described in docs/json.md")
     return parser
 
@@ -49,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     document = document_of(config, trouble, args.root, running)
     if args.json:
         return show_json(document)
-    print(text(document))
+    print(text(document, everything=args.all))
     return 0
 
 
@@ -159,12 +164,15 @@ def of_watched(monitor: dict[str, Any], config: Config) -> dict[str, Any]:
 # ---------------------------------------------------------------- as a person reads it
 
 
-def text(document: dict[str, Any]) -> str:
-    """The screen: no line without a reason, one or two next steps."""
+def text(document: dict[str, Any], *, everything: bool = False) -> str:
+    """The screen: no line without a reason, one or two next steps.
+
+    :param everything: a row also for each action that has nothing to do here.
+    """
     lines = [headline(document)]
     if document["trouble"]:
         lines.append(f"  attention  {document['trouble']}")
-    rows = section("can do", [of_action(a) for a in document["actions"]])
+    rows = section("can do", of_actions(document["actions"], everything=everything))
     rows += section("watches", [of_monitor(m) for m in document["monitors"]])
     rows += section("awake by", awake(document))
     rows += section("next", following(document))
@@ -193,6 +201,19 @@ def answer_cells(entry: dict[str, Any]) -> list[Cell]:
     word: Cell = ("yes", "green") if entry["usable"] else ("no", "yellow")
     remedy = f"  -> {entry['remedy']}" if entry["remedy"] and not entry["usable"] else ""
     return [word, entry["detail"] + remedy]
+
+
+def of_actions(actions: list[dict[str, Any]], *, everything: bool) -> list[list[Cell]]:
+    """A row each. Those that cannot, for which nothing can be done and which nobody asked for, share the last one."""
+    idle = [a for a in actions if not (everything or a["usable"] or a["remedy"] or a["used"])]
+    if len(idle) <= FEW:
+        idle = []
+    rows = [of_action(a) for a in actions if a not in idle]
+    if idle:
+        names = ", ".join(a["name"] for a in idle)
+        said = f"nothing here for {names}  -> `powernap --all` tells why"
+        rows.append([f"{len(idle)} others", ("no", "yellow"), said])
+    return rows
 
 
 def of_action(action: dict[str, Any]) -> list[Cell]:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import sys
 import time
 from array import array
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from powernap import meters
 from powernap.cli import arguments, report_text
 from powernap.cli.days import Days
+from powernap.cli.history_file import entries
 from powernap.cli.output import fail, show_json
 from powernap.config.load import load
 from powernap.config.model import AUTO, Config, Stage
@@ -34,10 +33,16 @@ SIGMA = 2.0
 """Spreads in a band."""
 DRAWN_ASLEEP = (5.0, 5.0)
 """Watts that a sleeping or switched-off machine still draws, give or take: its power supply, memory, network card and controller."""
-LATEST = 2.0**40
-"""Seconds since 1970: no instant of a machine's, and neither infinity nor what is no number (JSON of Python has both)."""
-STEP = 1 << 20
-"""Bytes between two signs of progress."""
+UNREAD = {
+    ABSENT: "powernapd was not there to read a meter",
+    ASLEEP: "the meter sleeps with the machine; only one outside, at the socket, goes on counting",
+}
+"""Why no power is known of a state that powernapd cannot read its meter in, and what would tell."""
+SELDOM = "the meter was not read in it for long enough; a stay of some minutes tells"
+METERLESS = (
+    "powernapd read no meter of this machine (the processors', a power supply's, the firmware's or a battery's); "
+    "with a meter outside, `powernap measure` tells what is saved"
+)
 
 
 def add(subparsers: Any) -> argparse.ArgumentParser:
@@ -139,56 +144,6 @@ def write(path: str, text: str) -> None:
 # ---------------------------------------------------------------- reading
 
 
-def entries(path: str, damaged: Callable[[int], object] = lambda _: None) -> Iterator[dict[str, Any]]:
-    """The entries, one at a time. Progress on a terminal.
-
-    :param damaged: hears the numbers of lines that cannot be read; they are passed over.
-    """
-    with open(path, "rb") as file:
-        show = Progress(os.fstat(file.fileno()).st_size)
-        for number, line in enumerate(file, 1):
-            show.read(len(line))
-            entry = parse(line)
-            if entry is not None:
-                yield entry
-            elif line.strip():
-                damaged(number)
-        show.end()
-
-
-class Progress:
-    """How much of a long history is read, on a terminal only."""
-
-    def __init__(self, size: int) -> None:
-        self.size, self.done, self.told = size, 0, 0
-        self.shown = sys.stderr.isatty() and size > STEP
-
-    def read(self, length: int) -> None:
-        """So much more."""
-        self.done += length
-        if self.shown and self.done - self.told > STEP:
-            self.told = self.done
-            sys.stderr.write(f"\rreading the history: {self.done * 100 // self.size}%")
-            sys.stderr.flush()
-
-    def end(self) -> None:
-        """Take it away."""
-        if self.told:
-            sys.stderr.write("\r\033[K")
-            sys.stderr.flush()
-
-
-def parse(line: bytes) -> dict[str, Any] | None:
-    """One entry; ``None`` for a line that a power cut tore, or that is no entry with an instant."""
-    try:
-        entry = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    at = entry.get("time") if isinstance(entry, dict) else None
-    good = isinstance(at, int | float) and not isinstance(at, bool) and abs(at) < LATEST
-    return entry if good else None
-
-
 def known(state: str) -> dict[str, Any]:
     """What `powernap measure` found on this machine (its scope, the power without any action, the savings), and the gaps that the daemon kept."""
     path = os.path.join(state, measured.NAME)
@@ -235,6 +190,7 @@ def document_of(
         for flag in (True, False)
     }
     used = [each["used_j"] for each in states if each["used_j"] is not None]
+    unknown = [each["seconds"] for each in states if each["unknown"]]
     in_all = [each["all_j"] for each in states if each["all_j"] is not None]
     return {
         "version": 1,
@@ -253,6 +209,7 @@ def document_of(
         "used_meter": past.source.meter,
         "used_scope": past.source.scope,
         "all_j": sum(in_all) if in_all else None,
+        "unknown_s": round(sum(unknown), 3),
         "saved_j": sum(saved) if saved else None,
         "saved_band_j": bands[False] if saved else None,
         "would_save_j": sum(would) if would else None,
@@ -289,11 +246,17 @@ def state_of(past: Past, name: str, would: bool, config: Config, found: dict[str
         "used_s": round(used.seconds, 3) if used else None,
         "draws_w": rounded(draws),
         "all_j": None if draws is None else round(draws * seconds, 3),
+        "unknown": "" if draws is not None else why_unknown(name, past),
         "saves_w": round(saving.value, 3) if saving else None,
         "saves_band_w": round(saving.band, 3) if saving else None,
         "saved_j": round(saving.value * seconds, 3) if saving else None,
         "saved_band_j": round(saving.band * seconds, 3) if saving else None,
     }
+
+
+def why_unknown(name: str, past: Past) -> str:
+    """Why the power in a state is not known, and what would tell."""
+    return METERLESS if not past.used else UNREAD.get(name, SELDOM)
 
 
 def rounded(value: float | None) -> float | None:

@@ -6,6 +6,7 @@ import time
 from html import escape
 from typing import Any
 
+from powernap.cli.days import called
 from powernap.cli.paint import Cell, columns
 from powernap.core.units import many, show_duration
 
@@ -68,10 +69,10 @@ def state_rows(document: dict[str, Any]) -> list[list[Cell]]:
     whole = sum(each["seconds"] for each in document["states"]) or 1.0
     return [
         [
-            f"would be in {each['name']}" if each["would"] else each["name"],
+            called(each["name"], would=each["would"]),
             show_duration(each["seconds"]),
             f"{each['seconds'] / whole:.1%}",
-            "" if each["draws_w"] is None else f"{each['draws_w']:.1f} W",
+            "not known" if each["draws_w"] is None else f"{each['draws_w']:.1f} W",
             used(each, document["used_basis"]),
             ""
             if each["saved_j"] is None
@@ -90,9 +91,27 @@ def used(state: dict[str, Any], basis: str) -> str:
 
 
 def metered(document: dict[str, Any]) -> list[str]:
-    """By which meter, for how long, and what that comes to."""
+    """By which meter, for how long, what that comes to, and what it lacks."""
     if document["used_j"] is None:
-        return []
+        return [f"what was used is not known: {reason}" for reason in unknown(document)]
+    left_out = [
+        f"not counted in it: {' and '.join(which)} ({why})" for why, which in unknown(document).items()
+    ]
+    return [*used_in_all(document), *left_out]
+
+
+def unknown(document: dict[str, Any]) -> dict[str, list[str]]:
+    """The hours in states whose power is not known, by the reason."""
+    found: dict[str, list[str]] = {}
+    for each in document["states"]:
+        if each["unknown"]:
+            hours = f"{show_duration(each['seconds'])} {called(each['name'], would=each['would'])}"
+            found.setdefault(each["unknown"], []).append(hours)
+    return found
+
+
+def used_in_all(document: dict[str, Any]) -> list[str]:
+    """What was used, as far as the power is known."""
     by = f"the meter {document['used_meter']} ({document['used_scope']})"
     in_all = f"used in all, an estimate by the mean power in each state: {energy(document['all_j'])}"
     if document["used_basis"] != "measured":

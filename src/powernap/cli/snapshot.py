@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 from powernap.cli.output import fail, show_json
-from powernap.core.units import show_size
+from powernap.core.units import many, show_size
 from powernap.host import snapshot
 
 DEFAULT = "powernap-snapshot.tar.gz"
@@ -70,7 +70,7 @@ def summary(taken: snapshot.Snapshot, target: str) -> str:
     """What an admin wants to know before sending it."""
     hidden = ", ".join(f"{count} {kind}" for kind, count in sorted(taken.pseudonyms.items())) or "nothing"
     lines = [
-        f"{target}: {len(taken.files)} files, {show_size(sum(map(len, taken.files.values())))}",
+        f"{target}: {many(len(taken.files), 'file')}, {show_size(sum(map(len, taken.files.values())))}",
         f"hidden: {hidden}",
         f"not readable: {len(taken.refused)} (listed in {snapshot.MANIFEST})",
     ]

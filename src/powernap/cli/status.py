@@ -8,7 +8,7 @@ from typing import Any
 from powernap.cli import client, why
 from powernap.cli.output import show_json
 from powernap.cli.paint import Cell, columns
-from powernap.core.units import show_duration
+from powernap.core.units import many, show_duration
 
 
 def add(subparsers: Any) -> argparse.ArgumentParser:
@@ -60,7 +60,7 @@ def text(answer: dict[str, Any]) -> str:
         ]
     lines += [
         "",
-        f"powernapd: pid {own['pid']}, {own['cpu_s']:.2f}s of CPU, woken {own['wakeups']} times by events",
+        f"powernapd: pid {own['pid']}, {own['cpu_s']:.2f}s of CPU, woken {many(own['wakeups'], 'time')} by events",
     ]
     return "\n".join(lines)
 

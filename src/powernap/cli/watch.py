@@ -45,18 +45,31 @@ def run(args: argparse.Namespace) -> int:
 
 
 class News:
-    """Which readings a person wants to see: not each new figure of a rate that stays below its limit, once a second in a nap."""
+    """Which readings a person wants to see: not each new figure of a rate that stays below its limit, once a second in a nap; and one key
+    press once, though it is heard, seen by the access time of the terminal a moment later, and perhaps by another monitor too.
+
+    :ivar named: whom the latest lines about pulses named, and when that was.
+    """
 
     def __init__(self) -> None:
         self.known: dict[str, tuple[Any, ...]] = {}
+        self.named: dict[str, float] = {}
 
     def worth_a_line(self, entry: dict[str, Any]) -> bool:
-        """Everything but a reading that says what the one before said."""
+        """Everything but a reading that says what the one before said, and a pulse of whom one has just told."""
         if entry.get("event") != "reading":
             return True
         said = (bool(entry.get("active")), bool(entry.get("failed")), entry.get("last"))
         before, self.known[entry["monitor"]] = self.known.get(entry["monitor"]), said
-        return before != said
+        return before != said and (said[0] or not happening(entry) or self._unheard_of(entry))
+
+    def _unheard_of(self, pulse: dict[str, Any]) -> bool:
+        """Whether it names nobody, or somebody of whom no pulse of this moment told."""
+        last, who = float(pulse["last"]), pulse.get("who", ())
+        just = {name: at for name, at in self.named.items() if abs(last - at) < PULSE}
+        news = not who or not just.keys() >= set(who)
+        self.named = just | dict.fromkeys(who, last) if news else just
+        return news
 
 
 def live_line(entry: dict[str, Any]) -> str:

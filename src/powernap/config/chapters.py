@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from powernap.config.declared import Declared, declared
-from powernap.config.kinds import ACTIONS, METERS, MONITORS, KindError, Kinds
-from powernap.config.model import Acting, Metering, Rule, Settings, Stage, Watching
+from powernap.config.kinds import ACTIONS, METERS, MONITORS, SCHEDULES, KindError, Kinds
+from powernap.config.model import Acting, Metering, Off, Rule, Scheduling, Settings, Stage, Watching
 from powernap.core.value import dataclass
 from powernap.sleep.options import SleepOptions
 
@@ -30,12 +30,18 @@ class Chapter:
         return f"{self.path}.{option.key}" if self.path else option.key
 
 
-def chapters(monitors: Kinds = MONITORS, actions: Kinds = ACTIONS, meters: Kinds = METERS) -> list[Chapter]:
+def chapters(
+    monitors: Kinds = MONITORS,
+    actions: Kinds = ACTIONS,
+    meters: Kinds = METERS,
+    schedules: Kinds = SCHEDULES,
+) -> list[Chapter]:
     """All of them; a type that does not load has a chapter that says so."""
     return [
         Chapter("", "Settings", "", "They stand before the first section.", declared(Settings)),
         Chapter("stage", "Stages", "[[stage]]", _first(Stage.__doc__), declared(Stage)),
         Chapter("sleep", "Sleep", "[sleep]", _first(SleepOptions.__doc__), declared(SleepOptions)),
+        Chapter("off", "Off", "[off]", _first(Off.__doc__), declared(Off)),
         Chapter("monitor", "Every monitor", "[monitor.NAME]", _first(Watching.__doc__), declared(Watching)),
         *(_of_kind(monitors, kind) for kind in monitors.names()),
         Chapter("rule", "Rules", "[rule.NAME]", _first(Rule.__doc__), declared(Rule)),
@@ -43,6 +49,14 @@ def chapters(monitors: Kinds = MONITORS, actions: Kinds = ACTIONS, meters: Kinds
         *(_of_kind(actions, kind) for kind in actions.names()),
         Chapter("meter", "Every meter", "[meter.NAME]", _first(Metering.__doc__), declared(Metering)),
         *(_of_kind(meters, kind) for kind in meters.names()),
+        Chapter(
+            "schedule",
+            "Every schedule",
+            "[schedule.NAME]",
+            _first(Scheduling.__doc__),
+            declared(Scheduling),
+        ),
+        *(_of_kind(schedules, kind) for kind in schedules.names()),
     ]
 
 

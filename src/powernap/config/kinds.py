@@ -1,4 +1,4 @@
-"""Which types of monitors, actions and meters exist: the built-in ones, and those of other packages.
+"""Which types of monitors, actions, meters and schedules exist: the built-in ones, and those of other packages.
 
 Other packages offer theirs as entry points. They are looked for only when a configured type is not built in, since
 ``importlib.metadata`` alone costs 5.6 MiB and 70 ms (research/style-and-ecosystem.md, part B).
@@ -29,7 +29,7 @@ class KindError(Exception):
 class Kinds:
     """A registry.
 
-    :param noun: ``monitor``, ``action`` or ``meter``.
+    :param noun: ``monitor``, ``action``, ``meter`` or ``schedule``.
     :param built_in: names of the types of this package; :param load: its module by name.
     :param group: the entry point group of other packages, empty for none.
     """
@@ -82,11 +82,17 @@ def _usable(options: Any) -> bool:
         return False
 
 
-def _meters() -> Any:
+def _later(package: str) -> Any:
     """Loaded by who has a section of them: most machines have none."""
-    return import_module("powernap.meters")
+    return import_module(f"powernap.{package}")
 
 
 MONITORS = Kinds("monitor", monitors.kinds, monitors.find, "powernap.monitors")
 ACTIONS = Kinds("action", actions.kinds, actions.find, "powernap.actions")
-METERS = Kinds("meter", lambda: _meters().kinds(), lambda kind: _meters().find(kind))
+METERS = Kinds("meter", lambda: _later("meters").kinds(), lambda kind: _later("meters").find(kind))
+SCHEDULES = Kinds(
+    "schedule",
+    lambda: _later("schedules").kinds(),
+    lambda kind: _later("schedules").find(kind),
+    "powernap.schedules",
+)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from powernap.config import sections
+from powernap.config import scheduling, sections
 from powernap.config.declared import declared
 from powernap.config.fill import Form
-from powernap.config.kinds import ACTIONS, METERS, MONITORS, Kinds
-from powernap.config.model import Config, MonitorConfig, Settings
+from powernap.config.kinds import ACTIONS, METERS, MONITORS, SCHEDULES, Kinds
+from powernap.config.model import Config, MonitorConfig, Off, Settings
 from powernap.config.problems import ConfigErrors, Findings, Place, Problem
 from powernap.config.sources import DIRECTORY, read
 from powernap.config.stages import Rung, ladder, named_actions
@@ -24,6 +24,7 @@ def load(
     monitors: Kinds = MONITORS,
     actions: Kinds = ACTIONS,
     meters: Kinds = METERS,
+    schedules: Kinds = SCHEDULES,
     trusted: bool = True,
 ) -> Config:
     """The configuration of files or directories, later wins; ``/etc/powernap`` when none is given.
@@ -33,7 +34,7 @@ def load(
     """
     findings = Findings()
     sources = [source for path in paths or (DIRECTORY,) for source in read(path, findings, trusted=trusted)]
-    return build(sources, findings, monitors=monitors, actions=actions, meters=meters)
+    return build(sources, findings, monitors=monitors, actions=actions, meters=meters, schedules=schedules)
 
 
 def build(
@@ -43,6 +44,7 @@ def build(
     monitors: Kinds = MONITORS,
     actions: Kinds = ACTIONS,
     meters: Kinds = METERS,
+    schedules: Kinds = SCHEDULES,
 ) -> Config:
     """The configuration of (file, text) pairs; pure but for the types that it loads."""
     form = Form(findings or Findings())
@@ -50,17 +52,22 @@ def build(
     filled = form.fill(tree.settings, declared(Settings), "", "")
     settings = None if filled is None else Settings(**filled)
     sleeping = form.fill(tree.sleep, declared(SleepOptions), "[sleep]", "sleep")
+    going_off = form.fill(tree.off, declared(Off), "[off]", "off")
     rungs = ladder(form, tree.stages)
     stages = tuple(rung.stage for rung in rungs)
     watching, off = sections.monitors(form, tree.sections["monitor"], monitors)
     ruling = sections.rules(form, tree.sections["rule"], tree.sections["monitor"], off)
     acting = sections.actions(form, tree.sections["action"], named_actions(tree.stages), actions)
     metering = sections.meters(form, tree.sections["meter"], meters)
+    planned = sections.schedules(form, tree.sections["schedule"], stages, schedules)
     files = tuple(file for file, _ in sources)
+    scheduling.check(form, tree, planned, schedules)
     if settings is not None:
         _check_sense(form, tree, settings, rungs, watching)
+    if going_off is not None and planned and not rungs:
+        scheduling.check_eyes(form, tree, Off(**going_off))
     _check_sleep(form, tree, rungs, sleeping)
-    if form.findings.problems or settings is None or sleeping is None:
+    if form.findings.problems or settings is None or sleeping is None or going_off is None:
         raise ConfigErrors(_in_order(form.findings, files))
     return Config(
         settings,
@@ -73,6 +80,8 @@ def build(
         files,
         SleepOptions(**sleeping),
         metering,
+        planned,
+        Off(**going_off),
     )
 
 
@@ -90,7 +99,7 @@ def _check_sense(
         _refuse_or_note(
             form, settings, place, "monitor", message, "remove enabled = false from those that matter"
         )
-    if not tree.stages and not form.findings.torn:
+    if not tree.stages and not tree.sections["schedule"] and not form.findings.torn:
         form.findings.note(
             place,
             "stage",
@@ -112,6 +121,7 @@ def _check_sleep(form: Form, tree: Tree, rungs: list[Rung], sleeping: dict[str, 
         )
     # one that says only what holds anyway, as `config show` writes it, is no mistake
     own = sleeping is not None and SleepOptions(**sleeping) != SleepOptions()
+    own = own and not tree.sections["schedule"]  # which may say off
     if own and not form.findings.torn and all(rung.stage.sleep == "none" for rung in rungs):
         form.findings.note(
             tree.sleep.place, "sleep", "no stage sleeps: [sleep] has no effect on the ladder", SLEEPER

@@ -217,6 +217,53 @@ class Metering:
 
 
 @dataclass(frozen=True)
+class Scheduling:
+    """Options that every schedule has."""
+
+    type: str = option(
+        "", help="What kind of schedule it is; without it, the name of the section.", example="windows"
+    )
+    enabled: bool = option(True, help="`false` leaves the schedule out.", example="false")
+    unless: tuple[str, ...] = option(
+        (), help="Schedules: while one of them says anything, this one says nothing.", example='["holidays"]'
+    )
+    wake: bool = option(
+        True, help="The machine is woken in time for it; `false` only keeps it awake.", example="false"
+    )
+
+
+@dataclass(frozen=True)
+class Off:
+    """How the machine goes off when a schedule says so."""
+
+    sleep: str = option(
+        "power-off",
+        help="What *off* is on this machine.",
+        choices=("power-off", "hibernate", "suspend"),
+        example="power-off",
+    )
+    warn: float = option(
+        600.0,
+        help="Users are warned this long before; 0 warns nobody.",
+        unit="duration",
+        example="10min",
+    )
+    in_use: str = option(
+        "wait",
+        help='While somebody uses the machine: "wait" until nobody has for as long as `quiet`, or go "off" all the same; leases, and '
+        "schedules that want it up, are honoured in both cases.",
+        choices=("wait", "off"),
+        example="wait",
+    )
+    quiet: float = option(
+        300.0,
+        help='With in_use = "wait": how long nobody must have used it; somebody at the keyboard postpones it so.',
+        unit="duration",
+        example="5min",
+    )
+
+
+@dataclass(frozen=True)
 class MonitorConfig:
     """One monitor: its ``options`` are an instance of its type's ``Options``; the rest is the daemon's."""
 
@@ -263,6 +310,17 @@ class MeterConfig:
 
 
 @dataclass(frozen=True)
+class ScheduleConfig:
+    """One schedule: its ``options`` are an instance of its type's ``Options``."""
+
+    name: str
+    type: str
+    options: Any
+    unless: tuple[str, ...] = ()
+    wake: bool = True
+
+
+@dataclass(frozen=True)
 class Config:
     """A configuration without faults.
 
@@ -274,6 +332,7 @@ class Config:
     :param files: the files that were read, in order.
     :param sleep: how the machine goes to sleep, and what must be sure before.
     :param meters: those that have a section. Kinds that need no address are used without one.
+    :param schedules: the enabled ones. :param off: how it goes off when one of them says so.
     """
 
     settings: Settings = field(default_factory=Settings)
@@ -286,6 +345,8 @@ class Config:
     files: tuple[str, ...] = ()
     sleep: SleepOptions = field(default_factory=SleepOptions)
     meters: Mapping[str, MeterConfig] = field(default_factory=dict)
+    schedules: Mapping[str, ScheduleConfig] = field(default_factory=dict)
+    off: Off = field(default_factory=Off)
 
     @property
     def mode(self) -> str:

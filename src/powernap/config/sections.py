@@ -1,4 +1,4 @@
-"""From sections to monitors, rules, actions and meters."""
+"""From sections to monitors, rules, actions, meters and schedules."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ from powernap.config.model import (
     MonitorConfig,
     Rule,
     RuleConfig,
+    ScheduleConfig,
+    Scheduling,
+    Stage,
     Watching,
 )
 from powernap.config.problems import Place, meant, nearest
@@ -78,6 +81,45 @@ def meters(form: Form, tables: dict[str, Table], kinds: Kinds) -> dict[str, Mete
             kind, options, values = filled
             found[name] = MeterConfig(name, kind, options, values["enabled"])
     return found
+
+
+def schedules(
+    form: Form, tables: dict[str, Table], stages: tuple[Stage, ...], kinds: Kinds
+) -> dict[str, ScheduleConfig]:
+    """The enabled schedules; those that they name in ``unless`` exist, and so does the stage that they allow."""
+    found = {}
+    shared = declared(Scheduling)
+    for name, table in tables.items():
+        filled = _typed(form, name, table, kinds, shared)
+        if filled is None:
+            continue
+        kind, options, values = filled
+        others = [each for each in tables if each != name]
+        for number, other in enumerate(values["unless"]):
+            if other not in others:
+                itself = other == name
+                remedy = "" if itself else meant(other, others, otherwise="the others are")
+                form.findings.missing(
+                    table.values["unless"].item(number),
+                    "unless",
+                    f'"unless": "{other}" is {"this one itself" if itself else "no schedule"}',
+                    "leave it out" if itself else remedy or f"add a section [schedule.{other}]",
+                )
+        _check_deepest(form, table, getattr(options, "deepest", ""), stages)
+        if values["enabled"]:
+            found[name] = ScheduleConfig(name, kind, options, values["unless"], values["wake"])
+    return found
+
+
+def _check_deepest(form: Form, table: Table, deepest: str, stages: tuple[Stage, ...]) -> None:
+    names = [stage.name for stage in stages]
+    if deepest and deepest not in names and not form.findings.torn:
+        form.findings.missing(
+            table.values["deepest"].place,
+            "deepest",
+            f'no stage is called "{deepest}"',
+            meant(deepest, names, otherwise="the stages are"),
+        )
 
 
 def named_action(

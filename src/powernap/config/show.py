@@ -13,7 +13,10 @@ from powernap.config.model import (
     MeterConfig,
     Metering,
     MonitorConfig,
+    Off,
     Rule,
+    ScheduleConfig,
+    Scheduling,
     Settings,
     Stage,
     Watching,
@@ -49,6 +52,7 @@ def sections(config: Config) -> Iterator[Section]:
     for stage in config.stages:
         yield Section("[[stage]]", _rows(config, f"stage.{stage.name}", declared(Stage), stage))
     yield Section("[sleep]", _rows(config, "sleep", declared(SleepOptions), config.sleep))
+    yield Section("[off]", _rows(config, "off", declared(Off), config.off))
     for monitor in config.monitors.values():
         yield Section(f"[monitor.{monitor.name}]", _typed(config, "monitor", monitor, Watching))
     for rule in config.rules.values():
@@ -57,10 +61,15 @@ def sections(config: Config) -> Iterator[Section]:
         yield Section(f"[action.{action.name}]", _typed(config, "action", action, Acting))
     for meter in config.meters.values():
         yield Section(f"[meter.{meter.name}]", _typed(config, "meter", meter, Metering))
+    for schedule in config.schedules.values():
+        yield Section(f"[schedule.{schedule.name}]", _typed(config, "schedule", schedule, Scheduling))
 
 
 def _typed(
-    config: Config, noun: str, item: MonitorConfig | ActionConfig | MeterConfig, shared: type[Any]
+    config: Config,
+    noun: str,
+    item: MonitorConfig | ActionConfig | MeterConfig | ScheduleConfig,
+    shared: type[Any],
 ) -> tuple[Row, ...]:
     path = f"{noun}.{item.name}"
     # monitors that are off are left out

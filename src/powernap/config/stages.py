@@ -8,10 +8,15 @@ from powernap.config.model import AUTO, Stage
 from powernap.config.problems import Place
 from powernap.config.sections import NAME
 from powernap.config.tree import StageTable, Table
+from powernap.core.plan import OFF_STAGE
 from powernap.core.units import show_duration
 from powernap.core.value import dataclass
 
-AWAKE = "awake"  # what the state without any stage is called everywhere
+RESERVED = {
+    "awake": "that is the machine without any stage",
+    OFF_STAGE: "that is what the schedules enter",
+}
+"""Names that mean something else everywhere."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +71,8 @@ def _rung(form: Form, name: str, stage: StageTable) -> Rung | None:
         form.findings.wrong(
             rung.place("name"), f"stage.{name}.name", message, 'write, for example, name = "ease"'
         )
-    if rung.stage.name == AWAKE:
-        message = f'no stage can be called "{AWAKE}": that is the machine without any stage'
+    if rung.stage.name in RESERVED:
+        message = f'no stage can be called "{name}": {RESERVED[name]}'
         form.findings.wrong(
             rung.place("name"), f"stage.{name}.name", message, 'write, for example, name = "ease"'
         )

@@ -130,7 +130,7 @@ def _repeated(places: Places, line: int) -> _Fault:
             line, f'"{dotted(path)}" is already something else, {where}', "give it once, in one form", path
         )
     line, path = repeat.again.line, repeat.path
-    if len(path) == 2 and path[0] in {"monitor", "rule", "action", "meter"}:
+    if len(path) == 2 and path[0] in {"monitor", "rule", "action", "meter", "schedule"}:
         message = f"the section [{dotted(path)}] is given twice, first in line {repeat.first.line}"
         return _Fault(line, message, "give this one another name, or put its lines into the first", path)
     return _Fault(

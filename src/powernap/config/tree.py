@@ -1,6 +1,6 @@
 """The files of a configuration laid over each other: later wins, tables of the same name merge, each value knows its line.
 
-Owns the outline (settings, stages, [sleep], and the four kinds of named sections). Does not know any option.
+Owns the outline (settings, stages, [sleep], [off], and the five kinds of named sections). Does not know any option.
 """
 
 from __future__ import annotations
@@ -13,8 +13,18 @@ from powernap.config.problems import Findings, Place, nearest
 from powernap.config.syntax import parse
 from powernap.core.value import dataclass
 
-SECTIONS = ("monitor", "rule", "action", "meter")
-HEADERS = {**{name: f"[{name}.NAME]" for name in SECTIONS}, "stage": "[[stage]]", "sleep": "[sleep]"}
+SECTIONS = ("monitor", "rule", "action", "meter", "schedule")
+SINGLE = {
+    "sleep": 'write [sleep] for the machine\'s sleep, or sleep = "suspend" below a [[stage]]',
+    "off": 'write [off] for how the machine goes off, or off = "22:00-06:00" below a [schedule.NAME] with type = "windows"',
+}
+"""Sections of which there is one, and what to write instead of a value."""
+HEADERS = {
+    **{name: f"[{name}.NAME]" for name in SECTIONS},
+    "stage": "[[stage]]",
+    "sleep": "[sleep]",
+    "off": "[off]",
+}
 """How each section of the outline begins."""
 OLD = {
     "powernap": "this is a PowerNap 2.x section: settings stand before the first section now, and its ACTION_METHOD and "
@@ -67,6 +77,7 @@ class Tree:
 
     settings: Table
     sleep: Table
+    off: Table
     stages: dict[str, StageTable] = field(default_factory=dict)
     sections: dict[str, dict[str, Table]] = field(default_factory=lambda: {name: {} for name in SECTIONS})
 
@@ -74,7 +85,7 @@ class Tree:
 def grow(sources: list[tuple[str, str]], findings: Findings) -> Tree:
     """One tree of (file, text) pairs, in the order in which they win."""
     begin = Place(sources[0][0] if sources else "")
-    tree = Tree(Table(begin), Table(begin))
+    tree = Tree(Table(begin), Table(begin), Table(begin))
     for rank, (file, text) in enumerate(sources):
         parsed = parse(text, file, findings)
         _Layer(file, rank, parsed.places, findings).lay(tree, parsed.data)
@@ -110,8 +121,8 @@ class _Layer:
                 self.stages(tree, raw)
             elif key in SECTIONS:
                 self.sections(tree.sections[key], key, raw)
-            elif key == "sleep":
-                self.sleep(tree.sleep, raw)
+            elif key in SINGLE:
+                self.single(getattr(tree, key), key, raw)
             elif isinstance(raw, dict) or (raw and isinstance(raw, list) and isinstance(raw[0], dict)):
                 self.unknown_section(key)
             else:
@@ -167,13 +178,12 @@ class _Layer:
                 continue
             self.merge(known.setdefault(name, Table(self.place(kind, name))), table, kind, name)
 
-    def sleep(self, table: Table, raw: Any) -> None:
-        """``[sleep]``, of which there is one."""
+    def single(self, table: Table, key: str, raw: Any) -> None:
+        """``[sleep]`` and ``[off]``, of which there is one each."""
         if isinstance(raw, dict):
-            self.merge(table, raw, "sleep")
-            return
-        remedy = 'write [sleep] for the machine\'s sleep, or sleep = "suspend" below a [[stage]]'
-        self.findings.wrong(self.place("sleep"), "sleep", '"sleep" is a section', remedy)
+            self.merge(table, raw, key)
+        else:
+            self.findings.wrong(self.place(key), key, f'"{key}" is a section', SINGLE[key])
 
     def merge(self, table: Table, raw: dict[str, Any], *path: str | int) -> None:
         """Later values win, one by one."""

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from powernap.core.ladder import Settings
+from powernap.core.plan import Plan
 from powernap.core.reading import Reading
 from powernap.core.value import dataclass
 from powernap.core.verdict import Lease
@@ -63,20 +64,11 @@ class LeaseEnded:
 
 
 @dataclass(frozen=True, slots=True)
-class WindowOpened:
-    """A schedule wants the machine up until then (``None``: until it says otherwise)."""
+class Scheduled:
+    """What the schedules ask from now on; all that they asked before is void."""
 
     at: float
-    name: str
-    until: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class WindowClosed:
-    """... and no longer does."""
-
-    at: float
-    name: str
+    plan: Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +155,6 @@ class Reconfigured:
 
 
 Event = (
-    Heard | Looked | Due | LeaseTaken | LeaseEnded | WindowOpened | WindowClosed | NapAsked | WakeAsked
+    Heard | Looked | Due | LeaseTaken | LeaseEnded | Scheduled | NapAsked | WakeAsked
     | Applied | Restored | SleepFailed | Unblocked | Pretended | Resumed | Reconfigured
 )  # fmt: skip

@@ -81,23 +81,10 @@ def _keep_leases(evidence: Evidence, kept: Mapping[str, Lease], now: float) -> E
     return replace(evidence, leases=kept, released=max([evidence.released, *ends]))
 
 
-def open_window(evidence: Evidence, name: str, until: float | None) -> Evidence:
-    """A new window, or another end for an old one."""
-    return replace(evidence, windows={**evidence.windows, name: until})
-
-
-def close_window(evidence: Evidence, name: str) -> Evidence:
-    """Nothing happens if it has closed before."""
-    return replace(evidence, windows={key: until for key, until in evidence.windows.items() if key != name})
-
-
 def forget_ended(evidence: Evidence, now: float) -> Evidence:
-    """Without the leases and windows whose time is over."""
+    """Without the leases whose time is over. (A plan is replaced as a whole.)"""
     leases = {key: lease for key, lease in evidence.leases.items() if standing(lease.until, now)}
-    windows = {key: until for key, until in evidence.windows.items() if standing(until, now)}
-    if len(leases) == len(evidence.leases) and len(windows) == len(evidence.windows):
-        return evidence
-    return _keep_leases(replace(evidence, windows=windows), leases, now)
+    return evidence if len(leases) == len(evidence.leases) else _keep_leases(evidence, leases, now)
 
 
 def resume(evidence: Evidence, now: float, min_awake: float) -> Evidence:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 
+from powernap.core.plan import OFF_STAGE
 from powernap.core.value import dataclass
 
 
@@ -54,7 +55,7 @@ class MonitorRule:
 class Settings:
     """The configuration as far as decisions depend on it; not the mode: watching decides as acting does. Durations are seconds.
 
-    :param stages: ascending in ``after``.
+    :param stages: ascending in ``after``; perhaps with :data:`~powernap.core.plan.OFF_STAGE` as the last, whose time never comes by itself.
     :param min_awake: the machine stays up at least this long after any resume.
     :param restore_within: while napping, monitors without an event are looked at this often.
     :param loop_limit: more sleeps of ours than this within ``loop_window`` are a sleep-wake loop.
@@ -73,6 +74,11 @@ class Settings:
     def index(self, name: str) -> int | None:
         """The position of a stage in the ladder."""
         return next((i for i, stage in enumerate(self.stages) if stage.name == name), None)
+
+    @cached_property
+    def off(self) -> int | None:
+        """The position of the stage that only a schedule enters, or an admin who names it."""
+        return len(self.stages) - 1 if self.stages and self.stages[-1].name == OFF_STAGE else None
 
     @cached_property
     def eventless(self) -> frozenset[str]:

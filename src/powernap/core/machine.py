@@ -6,7 +6,8 @@ lead to alike in ``moves.py``. Four rules hold it together:
 
 1. Awake when unsure: a monitor that has not answered, or failed, counts as activity.
 2. A stage is entered only after a complete look that began when it was due (events give speed, the look gives certainty).
-3. Activity in any stage leads to LEAVING at once, whatever is still in flight; an answer with an old serial number is ignored.
+3. Activity in any stage leads to LEAVING at once, whatever is still in flight; an answer with an old serial number is ignored. (Only of
+   *off*, where a schedule insists on it, monitors say nothing.)
 4. Only the arguments decide: the same events give the same commands.
 """
 
@@ -19,7 +20,18 @@ from typing import Any
 from powernap.core import evidence as known
 from powernap.core import moves
 from powernap.core.commands import Apply, Command, Look, Restore, SetTimer, Sleep, Tell, Warn
-from powernap.core.deadlines import LOOK_MIN, due_at, look_at, next_timer, permitted, sample_at, verdict
+from powernap.core.deadlines import (
+    LOOK_MIN,
+    against,
+    enterable_at,
+    forbidden,
+    insists,
+    next_look,
+    next_timer,
+    permitted,
+    sample_at,
+    verdict,
+)
 from powernap.core.events import (
     Applied,
     Due,
@@ -34,15 +46,14 @@ from powernap.core.events import (
     Reconfigured,
     Restored,
     Resumed,
+    Scheduled,
     SleepFailed,
     Unblocked,
     WakeAsked,
-    WindowClosed,
-    WindowOpened,
 )
 from powernap.core.ladder import Settings, Stage
 from powernap.core.moves import Step
-from powernap.core.state import Phase, State, Trigger
+from powernap.core.state import Phase, State, Trigger, Wait
 from powernap.core.verdict import Evidence, Verdict
 
 RESTORE_RETRIES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
@@ -51,7 +62,7 @@ RESTORE_RETRIES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 
 def start(settings: Settings, now: float) -> Step:
     """The first state: nothing is known, so everything is looked at. The machine never naps before that look is complete."""
-    return moves.look(State(settings, Evidence(began=now)), now)
+    return moves.look(State(settings, Evidence(began=now)), now, 0)
 
 
 def step(state: State, event: Event) -> Step:
@@ -60,21 +71,26 @@ def step(state: State, event: Event) -> Step:
     state, commands = HANDLERS[type(event)](state, event)
     judged = verdict(state, now)
     state, more = _settle(state, judged, now)
-    state, refused = _drop_ask(state, judged)
+    state, refused = _drop_ask(state, judged, now)
     state, baseline = _baseline(state, judged)
     commands += [*more, *refused, *baseline]
-    timer = next_timer(state, judged)
+    timer = next_timer(state, judged, now)
     if timer == state.timer:
         return state, commands
     return replace(state, timer=timer), [*commands, SetTimer(timer)]
 
 
-def _drop_ask(state: State, judged: Verdict) -> Step:
+def _drop_ask(state: State, judged: Verdict, now: float) -> Step:
     """An admin asked for a nap now; whoever uses the machine, or wants it up, comes first."""
     if state.asked is None or (not judged.blockers and judged.idle_since <= state.asked[0]):
         return state, []
-    name = moves.stage_of(state, state.asked[1]).name
-    return replace(state, asked=None), [Tell("refused", name, "it is in use", moves.causes(state, judged))]
+    name, causes = moves.stage_of(state, state.asked[1]).name, moves.causes(state, judged, now)
+    return replace(state, asked=None), [Tell("refused", name, "it is in use", causes)]
+
+
+def _reached(state: State, at: float) -> tuple[float, int] | None:
+    """What remains of what was asked at that instant, if it goes no deeper."""
+    return (at, state.depth) if state.depth >= 0 else None
 
 
 def _baseline(state: State, judged: Verdict) -> Step:
@@ -92,12 +108,21 @@ def _settle(state: State, judged: Verdict, now: float) -> Step:
     """Leave a stage that is no longer permitted; take back a warning that no longer holds, also during the look after it."""
     inside = state.phase in (Phase.CHECKING, Phase.WARNING, Phase.ENTERING, Phase.NAPPING, Phase.SLEEPING)
     if inside and not permitted(state, state.depth, judged, now):
-        return moves.leave(state, judged)
+        return moves.leave(state, judged, now)
     if state.announced is not None and not permitted(state, state.target, judged, state.announced):
-        return moves.back(state)
-    # Whoever came since a sleep was refused may have been what refused it.
-    came = judged.blockers or judged.idle_since > state.looked
-    return (moves.forget_refusals(state) if state.refusal and came else state), []
+        return moves.back(state) if inside else moves.unwarn(state)
+    return (_forget_refusals(state, judged) if state.waits else state), []
+
+
+def _forget_refusals(state: State, judged: Verdict) -> State:
+    """Whoever came since a sleep was refused may have been what refused it."""
+
+    def came(target: int, wait: Wait) -> bool:
+        news = judged.idle_since > wait.looked and not insists(state, target)
+        return bool(wait.refusal) and (news or bool(against(state, target, judged).blockers))
+
+    kept = {target: wait for target, wait in state.waits.items() if not came(target, wait)}
+    return state if len(kept) == len(state.waits) else replace(state, waits=kept)
 
 
 # ---------------------------------------------------------------- one function per event
@@ -112,8 +137,8 @@ def _looked(state: State, event: Looked) -> Step:
     if state.phase is not Phase.CHECKING or event.serial != state.serial:
         return state, []
     judged = verdict(state, event.at)
-    due = due_at(state, state.target, judged.idle_since)
-    if judged.blockers or due is None:
+    due = enterable_at(state, state.target, judged, event.at)
+    if due is None:
         return moves.back(state)
     stage = moves.stage_of(state, state.target)
     if event.refusal and stage.sleep and state.looked >= due - stage.warn:
@@ -130,12 +155,12 @@ def _refuse_sleep(state: State, event: Looked, stage: Stage) -> Step:
     """Stay in the stage above, and try again later; an admin who asked for it is told, and not obeyed by surprise then."""
     asked = state.asked
     if asked is not None and state.by_hand:
-        asked = (asked[0], state.stage) if state.stage >= 0 else None
+        asked = _reached(state, asked[0])
+    before = state.waits.get(state.target)
     # Said again only when it changes: it may stand for a night.
-    news = event.refusal != state.refusal or asked != state.asked
+    news = before is None or event.refusal != before.refusal or asked != state.asked
     tells: list[Command] = [Tell("sleep-refused", stage.name, event.refusal)] if news else []
-    state = replace(moves.sleep_later(state, event.at), refusal=event.refusal, asked=asked)
-    state, commands = moves.back(state)
+    state, commands = moves.back(moves.sleep_later(replace(state, asked=asked), event.at, event.refusal))
     return state, [*commands, *tells]
 
 
@@ -158,7 +183,10 @@ def _applied(state: State, event: Applied) -> Step:
     stage = moves.stage_of(state, state.target)
     state, tells = _count_failures(state, "apply-failed", event.failed)
     entered = Tell("entered", stage.name)
-    if stage.sleep is None or state.failures.get(stage.sleep, 0) >= state.settings.action_budget:
+    spent = state.failures.get(stage.sleep or "", 0) >= state.settings.action_budget
+    # A schedule that wanted it off may have ended meanwhile.
+    over = not permitted(state, state.target, verdict(state, event.at), event.at)
+    if stage.sleep is None or spent or over:
         return moves.go(state, Trigger.APPLIED, stage=state.target), [*tells, entered]
     state = moves.go(state, Trigger.SLEEP, serial=state.serial + 1, asleep=state.serial + 1)
     sleep = Sleep(state.serial, stage.sleep, stage.actions, state.by_hand)
@@ -187,7 +215,7 @@ def _sleep_failed(state: State, event: SleepFailed) -> Step:
     else:
         state, tells = _count_failures(state, "sleep-failed", (failure,))
     # The ladder is climbed from its foot: what was put back for the sleep is applied again.
-    state = replace(moves.sleep_later(state, event.at), asked=None, refusal="")
+    state = replace(moves.sleep_later(state, event.at), asked=None)
     state, commands = moves.restore(state, Trigger.NO_SLEEP)
     return state, [*commands, *tells]
 
@@ -198,7 +226,12 @@ def _unblocked(state: State, event: Unblocked) -> Step:
     A lock that is taken and given back all the time is told of once, and looked at no more often than a hold whose end nothing tells.
     """
     if state.refusal:
-        state = replace(state, sleep_at=state.looked + LOOK_MIN, sleep_tries=0)
+        again = state.looked + LOOK_MIN
+        waits = {
+            i: replace(wait, until=again, tries=0) if wait.refusal else wait
+            for i, wait in state.waits.items()
+        }
+        state = replace(state, waits=waits)
     if state.phase is not Phase.CHECKING:
         return state, []
     return moves.look_anew(state, event.at)
@@ -221,7 +254,8 @@ def _restored(state: State, event: Restored) -> Step:
             Tell("restore-failed", detail=f"{f.action}: {f.reason}") for f in event.failed
         ]
         return replace(state, restore_tries=state.restore_tries + 1, restore_at=event.at + wait), tells
-    trigger = Trigger.LOOP if state.looping else Trigger.RESTORED
+    announced = Trigger.RESTORED if state.announced is None else Trigger.STILL
+    trigger = Trigger.LOOP if state.looping else announced
     name = moves.stage_of(state, state.stage).name if state.stage >= 0 else ""
     # Putting back was work too: the counters' window begins after it.
     return moves.go(state, trigger, stage=-1, busy=True), [Tell("left", name)]
@@ -233,9 +267,9 @@ def _due(state: State, event: Due) -> Step:
     if state.restore_at is not None and now >= state.restore_at:
         state = moves.go(state, Trigger.AGAIN, serial=state.serial + 1, restore_at=None)
         return state, [Restore(state.serial)]
-    wanted = look_at(state, verdict(state, now)) if state.resting else None
-    if wanted is not None and now >= wanted:
-        return moves.look(state, now)
+    wanted = next_look(state, verdict(state, now), now) if state.resting else None
+    if wanted is not None and now >= wanted[0]:
+        return moves.look(state, now, wanted[1])
     if state.sampling and now >= sample_at(state):
         return replace(state, sampled=now), [Look(state.serial, eventless=True)]
     return state, []
@@ -249,37 +283,40 @@ def _lease_ended(state: State, event: LeaseEnded) -> Step:
     return replace(state, evidence=known.end_lease(state.evidence, event.id, event.at)), []
 
 
-def _window_opened(state: State, event: WindowOpened) -> Step:
-    return replace(state, evidence=known.open_window(state.evidence, event.name, event.until)), []
-
-
-def _window_closed(state: State, event: WindowClosed) -> Step:
-    return replace(state, evidence=known.close_window(state.evidence, event.name)), []
+def _scheduled(state: State, event: Scheduled) -> Step:
+    """What an admin asked for may be forbidden by now; then it is not obeyed by surprise, once it is allowed again."""
+    state, asked = replace(state, evidence=replace(state.evidence, plan=event.plan)), state.asked
+    if asked is None or not forbidden(state, asked[1]):
+        return state, []
+    refused = Tell("refused", moves.stage_of(state, asked[1]).name, moves.limit(state))
+    return replace(state, asked=_reached(state, asked[0])), [refused]
 
 
 def _nap_asked(state: State, event: NapAsked) -> Step:
-    index = state.settings.index(event.stage) if event.stage else 0
-    if index is None or not state.settings.stages:
+    settings = state.settings
+    # Whoever names no stage does not mean *off*, not even where it is the only one.
+    index = settings.index(event.stage) if event.stage else 0
+    if index is None or not settings.stages or (index == settings.off and not event.stage):
         return state, [Tell("refused", event.stage, "the ladder has no such stage")]
     judged = verdict(state, event.at)
     if judged.blockers:
         return state, [Tell("refused", event.stage, "it is in use", judged.blockers)]
     if state.phase in (Phase.LEAVING, Phase.HALTED):
         return state, [Tell("refused", event.stage, f"it is {state.phase.value}")]
+    if forbidden(state, index):
+        return state, [Tell("refused", event.stage, moves.limit(state))]
     if index <= state.depth:
         return state, []
-    # Whoever asks again, for more, does not take back what is under way.
-    began = state.asked[0] if state.asked else event.at
-    return moves.forget_refusals(replace(state, asked=(began, index))), [
-        Tell("asked", moves.stage_of(state, index).name, event.who)
-    ]
+    # Whoever asks again, for more or for less, does not take back what is under way.
+    began, deepest = state.asked or (event.at, index)
+    state = replace(state, asked=(began, max(index, deepest)), waits={})
+    return state, [Tell("asked", moves.stage_of(state, index).name, event.who)]
 
 
 def _wake_asked(state: State, event: WakeAsked) -> Step:
     evidence = replace(state.evidence, began=event.at)
     # Idle time begins anew: the counters' window too.
-    state = replace(state, evidence=evidence, asked=None, looping=False, resumes=(), busy=True)
-    state = moves.forget_refusals(state)
+    state = replace(state, evidence=evidence, asked=None, looping=False, resumes=(), busy=True, waits={})
     tell = Tell("woken", detail=event.who)
     return (moves.go(state, Trigger.WAKE) if state.phase is Phase.HALTED else state), [tell]
 
@@ -318,19 +355,17 @@ def _reconfigured(state: State, event: Reconfigured) -> Step:
     elif state.phase in (Phase.CHECKING, Phase.WARNING):
         state, commands = moves.back(state)
     evidence = known.reconfigure(state.evidence, event.settings, event.at)
-    state = replace(
-        state, settings=event.settings, evidence=evidence, asked=None, failures={}, stage=-1, target=0
-    )
-    state = moves.forget_refusals(state)
+    state = replace(state, settings=event.settings, evidence=evidence, asked=None, stage=-1, target=0)
+    state = replace(state, failures={}, waits={})
     if state.phase is Phase.AWAKE:
-        state, more = moves.look(state, event.at)
+        state, more = moves.look(state, event.at, 0)
         commands += more
     return state, commands
 
 
 HANDLERS: dict[type, Callable[[State, Any], Step]] = {
     Heard: _heard, Looked: _looked, Due: _due, LeaseTaken: _lease_taken, LeaseEnded: _lease_ended,
-    WindowOpened: _window_opened, WindowClosed: _window_closed, NapAsked: _nap_asked, WakeAsked: _wake_asked,
+    Scheduled: _scheduled, NapAsked: _nap_asked, WakeAsked: _wake_asked,
     Applied: _applied, Restored: _restored, SleepFailed: _sleep_failed, Unblocked: _unblocked,
     Pretended: _pretended, Resumed: _resumed, Reconfigured: _reconfigured,
 }  # fmt: skip

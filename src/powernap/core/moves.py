@@ -9,9 +9,11 @@ from dataclasses import replace
 from typing import Any
 
 from powernap.core.commands import CancelSleep, Command, Look, Restore, Tell, Unwarn
+from powernap.core.deadlines import forbidden, insists, permitted
 from powernap.core.ladder import Stage
-from powernap.core.state import TABLE, Phase, State, Trigger
-from powernap.core.verdict import Blocker, Verdict
+from powernap.core.plan import OFF_STAGE
+from powernap.core.state import TABLE, Phase, State, Trigger, Wait
+from powernap.core.verdict import Blocker, Verdict, standing
 
 SLEEP_RETRIES = (60.0, 120.0, 300.0, 600.0)
 """Seconds after which a sleep that was refused or failed is tried again; the last one for as long as nobody comes."""
@@ -29,9 +31,11 @@ def go(state: State, trigger: Trigger, **changes: Any) -> State:
     return replace(state, phase=TABLE[state.phase][trigger], **changes)
 
 
-def look(state: State, now: float) -> Step:
-    """Ask everybody, for the sake of the next stage."""
-    return look_anew(go(state, Trigger.DUE, target=state.stage + 1), now)
+def look(state: State, now: float, target: int) -> Step:
+    """Ask everybody, for the sake of a stage; what was announced of another one does not come."""
+    state, unwarned = unwarn(state) if target != state.target else (state, [])
+    state, commands = look_anew(go(state, Trigger.DUE, target=target), now)
+    return state, [*unwarned, *commands]
 
 
 def look_anew(state: State, now: float) -> Step:
@@ -41,11 +45,13 @@ def look_anew(state: State, now: float) -> Step:
     return state, [Look(state.serial, sleep=sleep or "", by_hand=bool(sleep) and state.by_hand)]
 
 
-def leave(state: State, judged: Verdict) -> Step:
-    """Put everything back, now; what caused it goes into the history."""
-    tell = Tell("activity", stage_of(state, state.depth).name, blockers=causes(state, judged))
-    state, commands = put_back(state)
-    return state, [*commands, tell]
+def leave(state: State, judged: Verdict, now: float) -> Step:
+    """Put everything back, now; what caused it goes into the history. Users who were told of *off* stay told if it comes all the same."""
+    tell = Tell("activity", stage_of(state, state.depth).name, blockers=causes(state, judged, now))
+    at = state.announced
+    stays = at is not None and insists(state, state.target) and permitted(state, state.target, judged, at)
+    state, commands = put_back(replace(state, announced=None) if stays else state)
+    return replace(state, announced=at if stays else None), [*commands, tell]
 
 
 def put_back(state: State) -> Step:
@@ -55,7 +61,7 @@ def put_back(state: State) -> Step:
     cancel: list[Command] = [CancelSleep(state.serial)] if to_cancel else []
     state, unwarned = unwarn(state)
     state, commands = restore(state, Trigger.AGAIN if state.phase is Phase.LEAVING else Trigger.UNDO)
-    return forget_refusals(replace(state, asked=None)), [*cancel, *commands, *unwarned]
+    return replace(state, asked=None, waits={}), [*cancel, *commands, *unwarned]
 
 
 def restore(state: State, trigger: Trigger) -> Step:
@@ -65,23 +71,32 @@ def restore(state: State, trigger: Trigger) -> Step:
     return state, [Restore(serial)]
 
 
-def forget_refusals(state: State) -> State:
-    """Somebody came, or asks: what refused the sleep then need not do so the next time."""
-    return replace(state, sleep_at=float("-inf"), sleep_tries=0, refusal="")
+def sleep_later(state: State, now: float, refusal: str = "") -> State:
+    """The target is not tried for a while, and for longer each time."""
+    before = state.waits.get(state.target)
+    tries = before.tries if before else 0
+    until = now + SLEEP_RETRIES[min(tries, len(SLEEP_RETRIES) - 1)]
+    return replace(state, waits={**state.waits, state.target: Wait(until, tries + 1, state.looked, refusal)})
 
 
-def sleep_later(state: State, now: float) -> State:
-    """No sleep for a while, and for longer each time."""
-    wait = SLEEP_RETRIES[min(state.sleep_tries, len(SLEEP_RETRIES) - 1)]
-    return replace(state, sleep_at=now + wait, sleep_tries=state.sleep_tries + 1)
-
-
-def causes(state: State, judged: Verdict) -> tuple[Blocker, ...]:
-    """What keeps the machine awake, or else the latest activity there was."""
+def causes(state: State, judged: Verdict, now: float) -> tuple[Blocker, ...]:
+    """What keeps the machine awake, or else what the schedules no longer want, or else the latest activity there was."""
     if judged.blockers:
         return judged.blockers
+    plan, depth = state.evidence.plan, state.depth
+    if depth == state.settings.off and state.asked is None:
+        if plan.off is None or plan.off.at > now or not standing(plan.off.until, now):
+            return (Blocker("window", OFF_STAGE, "no schedule wants it off now"),)
+    elif forbidden(state, depth):
+        return (Blocker("window", plan.why, limit(state)),)
     latest = [r for r in state.readings.values() if r.last is not None and r.last >= judged.idle_since]
     return tuple(Blocker("monitor", r.monitor, r.reason, r.last, who=r.who) for r in latest)
+
+
+def limit(state: State) -> str:
+    """What the schedules allow, in words."""
+    plan = state.evidence.plan
+    return f'the schedule "{plan.why}" allows no deeper stage than "{plan.deepest}" now'
 
 
 def unwarn(state: State) -> Step:

@@ -7,14 +7,14 @@ import json
 from collections.abc import Iterable
 from typing import Any, cast
 
-from powernap.core import events, ladder, reading, verdict
+from powernap.core import events, ladder, plan, reading, verdict
 from powernap.core.commands import Command
 from powernap.core.machine import start, step
 from powernap.core.state import State
 
 KINDS: dict[str, type] = {
     name: kind
-    for module in (events, ladder, reading, verdict)
+    for module in (events, ladder, plan, reading, verdict)
     for name, kind in vars(module).items()
     if isinstance(kind, type) and dataclasses.is_dataclass(kind)
 }

@@ -47,6 +47,7 @@ class Trigger(Enum):
     UNDO = "activity"
     AGAIN = "put back again"
     RESTORED = "put back"
+    STILL = "put back, still announced"
     LOOP = "sleep-wake loop"
     WAKE = "an admin says go on"
 
@@ -79,10 +80,28 @@ TABLE: dict[Phase, dict[Trigger, Phase]] = {
         Trigger.NO_SLEEP: Phase.LEAVING,
         Trigger.UNDO: Phase.LEAVING,
     },
-    Phase.LEAVING: {Trigger.RESTORED: Phase.AWAKE, Trigger.AGAIN: Phase.LEAVING, Trigger.LOOP: Phase.HALTED},
+    Phase.LEAVING: {
+        Trigger.RESTORED: Phase.AWAKE,
+        Trigger.STILL: Phase.WARNING,
+        Trigger.AGAIN: Phase.LEAVING,
+        Trigger.LOOP: Phase.HALTED,
+    },
     Phase.HALTED: {Trigger.WAKE: Phase.AWAKE},
 }
 """Every change there is: from a phase, for a reason, to a phase. Anything else is a defect and raises ``KeyError``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A sleep stage is not tried again before ``until``, after ``tries`` refusals and failures on end.
+
+    :param refusal: why the latest one was refused, by a look that began at ``looked``; empty when it was not.
+    """
+
+    until: float
+    tries: int
+    looked: float
+    refusal: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +116,7 @@ class State:
     :param looked: when the latest complete look began; ``sampled``: the latest look of any kind.
     :param restore_at: when what could not be put back is tried again, ``restore_tries`` times so far.
     :param failures: failed attempts per action.
-    :param sleep_at: a sleep stage is not tried again before this, after ``sleep_tries`` refusals and failures on end.
-    :param refusal: why the latest one was refused; empty when it was not.
+    :param waits: the sleep stages that were refused or failed, by their index.
     :param asleep: the serial number of a sleep of ours that has neither failed nor ended yet, else 0.
     :param resumes: when the machine came back from sleeps of ours, within the loop window.
     :param looping: a sleep-wake loop was seen; halt when everything is put back.
@@ -119,9 +137,7 @@ class State:
     restore_tries: int = 0
     restore_at: float | None = None
     failures: Mapping[str, int] = field(default_factory=dict)
-    sleep_at: float = float("-inf")
-    sleep_tries: int = 0
-    refusal: str = ""
+    waits: Mapping[int, Wait] = field(default_factory=dict)
     asleep: int = 0
     resumes: tuple[float, ...] = ()
     looping: bool = False
@@ -148,6 +164,11 @@ class State:
         """A stage is in force that must be left quickly, and some activity is told by no event."""
         inside = self.stage >= 0 and self.phase in (Phase.CHECKING, Phase.WARNING, Phase.NAPPING)
         return inside and bool(self.settings.eventless)
+
+    @property
+    def refusal(self) -> str:
+        """Why a sleep is refused at present; empty when none is."""
+        return next((wait.refusal for wait in self.waits.values() if wait.refusal), "")
 
     @property
     def readings(self) -> Mapping[str, Reading]:

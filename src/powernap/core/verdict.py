@@ -7,6 +7,7 @@ from dataclasses import field
 from math import isfinite
 
 from powernap.core.ladder import MonitorRule, Rule, Settings
+from powernap.core.plan import NOTHING, Plan
 from powernap.core.reading import Reading
 from powernap.core.value import dataclass
 
@@ -33,7 +34,7 @@ class Evidence:
     :param fresh: readings from before this are dropped (they were queued before a sleep, or are another configuration's).
     :param awake_until: end of the hold-off after a resume.
     :param readings: the latest of each monitor, with what the earlier ones knew of activity.
-    :param windows: keep-awake windows that are open, with their ends where known.
+    :param plan: what the schedules ask.
     :param released: the latest end of a lease that is no more among them.
     """
 
@@ -42,7 +43,7 @@ class Evidence:
     awake_until: float = float("-inf")
     readings: Mapping[str, Reading] = field(default_factory=dict)
     leases: Mapping[str, Lease] = field(default_factory=dict)
-    windows: Mapping[str, float | None] = field(default_factory=dict)
+    plan: Plan = NOTHING
     released: float = float("-inf")
 
 
@@ -191,9 +192,9 @@ def judge(settings: Settings, evidence: Evidence, now: float) -> Verdict:
     blockers = [part.blocker for part in parts if part.blocker]
     blockers += [_of_lease(lease) for lease in evidence.leases.values() if standing(lease.until, now)]
     blockers += [
-        Blocker("window", name, "the schedule keeps it up", None, until, told=True)
-        for name, until in evidence.windows.items()
-        if standing(until, now)
+        Blocker("window", each.name, each.reason, None, each.until, told=True)
+        for each in evidence.plan.up
+        if standing(each.until, now)
     ]
     if now < evidence.awake_until:
         reason = "it stays up for a while after each resume"

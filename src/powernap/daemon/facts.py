@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from math import inf
 from typing import Any
 
 from powernap import __version__
-from powernap.core.deadlines import due_at, verdict
+from powernap.core.deadlines import coming, verdict
 from powernap.core.reading import Reading
 from powernap.core.state import Phase
 from powernap.core.verdict import Blocker, standing
@@ -37,17 +38,15 @@ def of_blocker(blocker: Blocker, now: float) -> dict[str, Any]:
 def of_next(node: Node, now: float) -> dict[str, Any] | None:
     """The next stage if nobody comes; ``None`` at the foot of the ladder's end, or while something keeps the machine awake."""
     state = node.state
-    judged = verdict(state, now)
-    due = due_at(state, state.stage + 1, judged.idle_since)
-    if judged.blockers or due is None or state.phase is Phase.HALTED:
+    found = coming(state, verdict(state, now), now)
+    if found is None or state.phase is Phase.HALTED:
         return None
-    stage = state.settings.stages[state.stage + 1]
-    if stage.sleep:
-        due = max(due, state.sleep_at)
+    at, target = found
+    stage, wait = state.settings.stages[target], state.waits.get(target)
     return {
         "stage": stage.name,
-        "in_s": round(max(0.0, due - now), 3),
-        "refused": state.refusal if stage.sleep else "",
+        "in_s": round(max(0.0, at - now), 3),
+        "refused": wait.refusal if wait else "",
         "actions": list(stage.actions),
         "sleep": stage.sleep,
     }
@@ -91,7 +90,9 @@ def why(node: Node) -> dict[str, Any]:
         "blockers": [of_blocker(blocker, now) for blocker in judged.blockers],
         "left_out": node.hands.skipped(),
         "next": of_next(node, now),
-        "first_stage": None if first is None else {"stage": first.name, "after_s": first.after},
+        "first_stage": None
+        if first is None or first.after == inf
+        else {"stage": first.name, "after_s": first.after},
     }
 
 
@@ -109,7 +110,7 @@ def status(node: Node) -> dict[str, Any]:
         "stages": [
             {
                 "name": s.name,
-                "after_s": s.after,
+                "after_s": None if s.after == inf else s.after,
                 "warn_s": s.warn,
                 "actions": list(s.actions),
                 "sleep": s.sleep,

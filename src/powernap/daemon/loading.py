@@ -13,7 +13,7 @@ import sys
 import powernap.config
 from powernap.config.model import Config
 
-LOADERS = ("load", "lines", "syntax", "tree", "values", "fill", "sections", "stages", "sources")
+LOADERS = ("load", "lines", "syntax", "tree", "values", "fill", "scheduling", "sections", "stages", "sources")
 """Modules of ``powernap.config`` that only reading needs. What they make is of model.py and problems.py, which stay."""
 
 

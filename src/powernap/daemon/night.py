@@ -3,24 +3,27 @@
 Owns the order of things: first everything is put back, then what wakes the machine is made ready, then it sleeps. What a sleep state
 is, who blocks it and what must be proven is powernap/sleep's. Nothing here decides when.
 
-While anything is changed the login manager's *delay* lock is held, so that a sleep which others ask for waits until all is put back
-(org.freedesktop.login1(5), "Inhibitor Locks"). The machine as such is free: awake, no lock and no connection is kept.
+While anything is changed, or a schedule will need the machine, the login manager's *delay* lock is held, so that a sleep which others ask for
+waits until all is put back and the alarm is set (org.freedesktop.login1(5), "Inhibitor Locks"). Otherwise the machine is free: awake, no
+lock and no connection is kept.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from powernap.core import events as ev
 from powernap.core.verdict import Lease
 from powernap.daemon.aside import aside
+from powernap.daemon.wake_alarm import WakeAlarm
 from powernap.host.availability import Availability
 from powernap.host.host import Host
 from powernap.host.people import has_logind
-from powernap.sleep import inhibitors, kernel, preflight, proof, rtc, states, wake_sources
+from powernap.sleep import inhibitors, kernel, preflight, proof, states, wake_sources
 from powernap.sleep.failure import SleepError
 from powernap.sleep.lock_watch import LockWatch
 from powernap.sleep.login_manager import LoginManager
@@ -51,9 +54,11 @@ class Night:
 
     :param feed: takes events for the core. :param proofs: the record of `powernap prove-wake`.
     :param recount: called after somebody else's sleep, of which the clocks may have told nothing: it was shorter than a second.
+    :param wanted: when the machine is to be woken from a sleep state (seconds since the epoch), should it enter that now.
     :ivar manager: the login manager, ``None`` where the kernel is asked directly; ``watch``: whose locks hold off a sleep.
     :ivar offered: what the machine answered when it was last asked for a state; good for one sleep.
     :ivar turned_away: a sleep was refused only because the one before was not over.
+    :ivar rang: when the alarm was to ring, where it was that which ended the latest sleep.
     :ivar questions: how many are under way, whether it may sleep; ``unwanted``: the answer no longer matters.
     """
 
@@ -65,9 +70,15 @@ class Night:
         say: Say,
         proofs: str = proof.DEFAULT,
         recount: Callable[[], None] = lambda: None,
+        wanted: Callable[[str], float | None] = lambda _: None,
     ) -> None:
         self.host, self.options, self.feed, self.say, self.proofs = host, options, feed, say, proofs
         self.recount = recount
+        self.guarded = self.closed = False
+        self.alarm = WakeAlarm(
+            host, options, wanted, say, os.path.join(os.path.dirname(proofs), "set-alarm.json")
+        )
+        self.rang: float | None = None
         logind = options.through == "logind" or (options.through == "auto" and has_logind(host.files))
         self.manager = LoginManager(host, self._coming, self._over, self._lost) if logind else None
         self.watch = LockWatch(self.manager, self._unblocked) if self.manager else None
@@ -77,7 +88,6 @@ class Night:
         self.questions = 0
         self.cancelled = asyncio.Event()
         self.unguarded = ""
-        self.alarm: rtc.Alarm | None = None
 
     # ------------------------------------------------------------ may it?
 
@@ -110,9 +120,9 @@ class Night:
             return "the sleep before is not over: something that runs after it, such as a hook of systemd-sleep(8), has not ended"
         self.offered = {state: await self._offers(state)}
         wall = self.host.clock.wall()
-        until = preflight.alarm_for(wall, self.options, None)
+        request = self.alarm.request(state)
+        until = preflight.alarm_for(wall, self.options, request.until)
         record = proof.load(self.proofs)
-        request = preflight.Request(state)
         found = preflight.refused(self.host.files, wall, self.options, request, record, until, self.offered)
         if self.watch and not found:
             blockers = await self.watch.blockers(state, automatic=automatic)
@@ -142,12 +152,19 @@ class Night:
         try:
             await self._put_back(put_back)
             ready = await self._make_ready(state)
+            self.alarm.taken(state, ready.alarm)
             try:
                 self._refuse_if_cancelled()
                 self.before = wake_sources.read(self.host.files)
                 await (self._through_logind(state, by_hand) if self.manager else self._through_kernel(state))
+            except SleepError:
+                if not self.closed:
+                    self.alarm.clear(ready.alarm)
+                raise
             finally:
-                self._clear(ready.alarm)
+                # On the way off we end before the machine does, and the alarm is what brings it back.
+                if state != states.OFF:
+                    self.alarm.clear(ready.alarm)
         finally:
             self.entering = False
             self._rest()
@@ -169,7 +186,11 @@ class Night:
         """In a thread: a network card may take its time."""
         known, self.offered = self.offered, {}
         offered = known if state in known else {state: await self._offers(state)}
-        files, wall, request = self.host.files, self.host.clock.wall(), preflight.Request(state)
+        files, wall, request = (
+            self.host.files,
+            self.host.clock.wall(),
+            self.alarm.request(state),
+        )
         record = proof.load(self.proofs)
         ready: preflight.Ready = await aside(
             lambda: preflight.check(files, wall, self.options, request, record, offered=offered), "preflight"
@@ -179,15 +200,6 @@ class Night:
         for note in ready.done:
             self.say("sleep-ready", detail=note)
         return ready
-
-    def _clear(self, alarm: rtc.Alarm | None) -> None:
-        """An alarm that did not ring is not left behind to wake whoever sleeps next."""
-        if alarm is None:
-            return
-        try:
-            rtc.clear(self.host.files, alarm)
-        except rtc.AlarmError as error:
-            self.say("defect", detail=f"{error}; it may wake a later sleep")
 
     def cancel(self) -> None:
         """Somebody came: do not sleep, if there is still time."""
@@ -221,13 +233,32 @@ class Night:
 
     async def guard(self) -> None:
         """Something is about to be changed: from now on no sleep comes before it is put back."""
-        self.before = wake_sources.read(self.host.files)
+        self.before, self.guarded = wake_sources.read(self.host.files), True
+        await self._hold("changed values are put back first")
+
+    async def stand_guard(self) -> None:
+        """The next need may be another one: from now on no sleep comes before its alarm is set.
+
+        Where nobody tells of a sleep before it comes, the alarm is set now.
+        """
+        if self.entering:
+            return
+        until = self.alarm.wanted(states.SUSPEND)
+        if self.manager is None:
+            self.alarm.set(until)
+        elif until is None and not self.guarded:
+            self.manager.drop()
+            self._rest()
+        elif not self.guarded:
+            await self._hold("the alarm for the next scheduled need is set first")
+
+    async def _hold(self, why: str) -> None:
         if self.manager is None:
             return
         trouble = ""
         try:
             async with asyncio.timeout(GUARD_MAX):
-                await self.manager.hold("changed values are put back first")
+                await self.manager.hold(why)
         except TimeoutError:
             trouble = f"no answer from logind within {GUARD_MAX:g}s"
         except SleepError as error:
@@ -242,9 +273,12 @@ class Night:
         :param waiting: a sleep was refused, and the end of what blocked it is still of interest.
         """
         self.unwanted = not waiting
+        self.guarded = False
         if not waiting:
             self._wait_no_longer()
-        if self.manager:
+        if self.manager and self.alarm.wanted(states.SUSPEND) is not None:
+            self.manager.release()
+        elif self.manager:
             self.manager.drop()
         self._rest()
 
@@ -267,26 +301,17 @@ class Night:
             if what == "shutdown"
             else "somebody sends this machine to sleep"
         )
-        if what == "sleep":
-            self._arm_for_others()
+        if not self.guarded:
+            self.before = wake_sources.read(self.host.files)
+        self.alarm.for_others(what)
         now = self.host.clock.boottime()
         self.feed(ev.LeaseTaken(now, Lease(LEASE, "systemd-logind", why, now, now + MAKE_WAY_MAX)))
-
-    def _arm_for_others(self) -> None:
-        """The safety alarm; before the lock is let go."""
-        wall = self.host.clock.wall()
-        until = preflight.alarm_for(wall, self.options, None)
-        if until is None:
-            return
-        try:
-            self.alarm = rtc.arm(self.host.files, until, wall, mine=self.alarm)
-        except rtc.AlarmError as error:
-            self.say("unalarmed", detail=str(error))
+        if self.manager and not self.guarded:
+            self.manager.release()  # nothing is changed: it may go on
 
     def _over(self, _what: str, _slept: float) -> None:
         if not self.entering:
-            self._clear(self.alarm)
-            self.alarm = None
+            self.alarm.over()
             if self.manager:
                 asyncio.get_running_loop().call_soon(self._rest)  # it is the manager that calls
             self.recount()
@@ -305,11 +330,14 @@ class Night:
             return ""
         before, self.before = self.before, wake_sources.read(self.host.files)
         woke = wake_sources.woke(self.host.files, before, self.before)
+        self.rang = self.alarm.set_for if woke.kind == "rtc" else None
         return "" if woke.kind == wake_sources.UNKNOWN else woke.words
 
     def close(self) -> None:
-        """The end."""
-        self.unwanted = True
+        """The end. The alarm that was set ahead is taken back, unless the machine goes off with us."""
+        if self.manager is None:
+            self.alarm.stop()
+        self.unwanted = self.closed = True
         self._wait_no_longer()
         if self.manager:
             self.manager.close()

@@ -16,6 +16,7 @@ from powernap.config.model import AUTO, Config
 from powernap.core import events as ev
 from powernap.core.deadlines import verdict
 from powernap.core.machine import RESTORE_RETRIES, start, step
+from powernap.core.plan import Plan
 from powernap.core.state import FREE, Phase, State
 from powernap.core.verdict import Blocker
 from powernap.daemon.alarm import Alarm
@@ -32,13 +33,17 @@ from powernap.daemon.voice import Voice
 from powernap.host.host import Host
 from powernap.host.journal import Journal
 from powernap.host.notify import notify, watchdog_period
+from powernap.sleep.states import SUSPEND
 
 if TYPE_CHECKING:
+    from powernap.daemon.agenda import Agenda
     from powernap.daemon.night import Night
     from powernap.daemon.thresholds import Thresholds
 
 STOP_LIMIT = 60.0
 """Seconds for putting everything back at the end; the unit's TimeoutStopSec is 90 s, and `powernap undo` comes after it."""
+EARLY = 5.0
+"""Seconds by which the hardware clock may be ahead of the other."""
 
 
 class Node:
@@ -61,6 +66,7 @@ class Node:
         self.defects = Defects(self.voice, self._distrust)
         self.tasks: set[asyncio.Task[None]] = set()
         self._night: Night | None = None
+        self.agenda: Agenda | None = None
         self.state: State
         self.metering = Metering(host, self.voice, config, lambda: self.state)
         self.alarm = Alarm(host.clock, self._due, lambda: notify("WATCHDOG=1"), watchdog_period(os.environ))
@@ -101,7 +107,37 @@ class Node:
         proofs = os.path.join(
             os.path.dirname(self.voice.history.path) or "/var/lib/powernap", "wake-proof.json"
         )
-        return Night(self.host, self.config.sleep, self.feed, self.voice.say, proofs, self.resumes.count)
+        return Night(
+            self.host,
+            self.config.sleep,
+            self.feed,
+            self.voice.say,
+            proofs,
+            self.resumes.count,
+            self._wanted,
+        )
+
+    def _consult(self, config: Config) -> None:
+        """The schedules from now on, if there are any."""
+        if self.agenda is not None:
+            self.agenda.close()
+            self.agenda = None
+            self.feed(ev.Scheduled(self.host.clock.boottime(), Plan()))
+        if config.schedules:
+            from powernap.daemon.agenda import Agenda  # noqa: PLC0415 - only where a schedule is configured
+
+            state = os.path.dirname(self.voice.history.path)
+            self.agenda = Agenda(self.host, config, state, self.feed, self.voice.say, self._stand_guard)
+            self.agenda.look()
+
+    def _wanted(self, state: str) -> float | None:
+        """When the machine is to be woken from a sleep state for its schedules; in seconds since the epoch."""
+        return self.agenda.wanted(state) if self.agenda and self.acting else None
+
+    def _stand_guard(self) -> None:
+        """Once there is a need, no sleep comes before its alarm is set, whoever starts it."""
+        if self._night is not None or self._wanted(SUSPEND) is not None:
+            self.spawn(self.night.stand_guard())
 
     # ------------------------------------------------------------ events in, commands out
 
@@ -111,6 +147,8 @@ class Node:
         self.begun = True
         self._run(lambda: perform_all(self, commands))
         self.alarm.arm()
+        self._consult(self.config)
+        self._mind_boot()
         self.spawn(self.metering.follow(self.config))
         notify("READY=1")
 
@@ -168,9 +206,35 @@ class Node:
         perform_all(self, commands)
         if self._night and before.phase is not self.state.phase and self.state.phase in FREE:
             self._night.unguard(waiting=bool(self.state.refusal))
+            self._mind_lead(self._night)
         if self.thresholds:
             self._mind_gaps(self.thresholds)
         self.metering.mind(event.at)
+
+    def _mind_boot(self) -> None:
+        """An alarm that an earlier life set before it went off: it woke this one, or it is still set and ours."""
+        path = os.path.join(os.path.dirname(self.voice.history.path), "set-alarm.json")
+        if not self.voice.history.path or not self.host.files.exists(path):
+            return
+        from powernap.daemon import set_alarm  # noqa: PLC0415 - once, after such a night
+
+        alarm = set_alarm.take(self.host.files, path)
+        if alarm is None:
+            return
+        wall = self.host.clock.wall()
+        if alarm.at <= wall:
+            # Where the machine was up when it rang, it did not start it.
+            if self.agenda is not None and wall - self.host.clock.boottime() > alarm.at - EARLY:
+                self.agenda.ready("boot", alarm.at)
+            return
+        self.night.alarm.ahead = alarm
+        self._stand_guard()
+
+    def _mind_lead(self, night: Night) -> None:
+        """How long it took from the alarm until everything was back."""
+        rang, night.rang = night.rang, None
+        if rang is not None and self.agenda is not None:
+            self.agenda.ready("suspend", rang)
 
     def _mind_gaps(self, thresholds: Thresholds) -> None:
         """Each idle time that ends teaches how long to wait in the next one."""
@@ -238,6 +302,8 @@ class Node:
         self.feed(ev.Resumed(self.host.clock.boottime(), slept, by))
         # The loop's clock stood still meanwhile: the timer would come late by the whole sleep.
         self.alarm.arm()
+        if self.agenda is not None:
+            self.agenda.look()
 
     def _distrust(self) -> None:
         """Something may have been missed: awake when unsure. A loop of sleeps must not be gone on with."""
@@ -292,6 +358,7 @@ class Node:
             self._night.close()
             self._night = None
         self.feed(ev.Reconfigured(self.host.clock.boottime(), self.settings))
+        self._consult(config)
         self.tell("reloaded", detail=", ".join(config.files))
 
     async def stop(self, limit: float = STOP_LIMIT) -> bool:
@@ -309,6 +376,8 @@ class Node:
         for failure in failed:
             self.voice.say("restore-failed", detail=f"{failure.action}: {failure.reason}")
         self.defects.say_each(self.lookout.close())
+        if self.agenda is not None:
+            self.agenda.close()
         if self._night:
             self._night.close()
         await self.metering.close()

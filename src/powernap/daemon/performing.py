@@ -97,6 +97,7 @@ async def _falling_asleep(node: Node, command: ask.Sleep) -> None:
         reason = named(error)
     # It may have slept all the same; then that is what counts.
     node.resumes.look()
+    await node.night.stand_guard()
     if reason:
         node.feed(ev.SleepFailed(node.host.clock.boottime(), command.serial, reason, wanted))
     elif node.state.asleep == command.serial:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from powernap.core import events as ev
 from powernap.core.state import Phase
@@ -15,11 +15,17 @@ from powernap.daemon.control import Client, RefusedError
 from powernap.daemon.lookout import Scope
 from powernap.daemon.node import Node
 
+if TYPE_CHECKING:
+    from powernap.daemon.agenda import Agenda
+
 REFRESH_MIN = 1.0
 """Seconds: however many ask ``why``, the monitors are looked at no more often for it."""
 TEXT_MAX = 200
 """Characters of a reason or name that somebody else chose."""
 LEASES_PER_USER = 64
+EXCEPTIONS_MAX = 64
+FAR = 4102444800.0
+"""The year 2100."""
 
 
 class Requests:
@@ -163,6 +169,54 @@ class Requests:
         if name in self.node.state.leases:
             self.node.feed(ev.LeaseEnded(self.node.host.clock.boottime(), name))
 
+    def schedule(self, _client: Client, _request: dict[str, Any]) -> dict[str, Any]:
+        """What the schedules' keeper knows besides the configuration: exceptions, the next need, who cannot tell."""
+        agenda = self._agenda()
+        return {"ok": True, **agenda.facts(), "alarm": agenda.alarm()}
+
+    def schedule_skip(self, client: Client, request: dict[str, Any]) -> dict[str, Any]:
+        """A schedule says nothing for a while."""
+        agenda, name = self._agenda(), text(request.get("schedule", ""))
+        known = self.node.config.schedules
+        if name and name not in known:
+            raise RefusedError(f'no schedule is called "{name}"', f"the schedules are: {', '.join(known)}")
+        agenda.skip(name, *self._stretch(request), who(client))
+        return {"ok": True, **agenda.facts()}
+
+    def schedule_extend(self, client: Client, request: dict[str, Any]) -> dict[str, Any]:
+        """The machine stays up for a while."""
+        agenda = self._agenda()
+        agenda.extend(*self._stretch(request), text(request.get("why", "")), who(client))
+        return {"ok": True, **agenda.facts()}
+
+    def schedule_restore(self, client: Client, _request: dict[str, Any]) -> dict[str, Any]:
+        """No exceptions any more."""
+        agenda = self._agenda()
+        agenda.restore(who(client))
+        return {"ok": True, **agenda.facts()}
+
+    def _agenda(self) -> Agenda:
+        if self.node.agenda is None:
+            raise RefusedError(
+                "no schedule is configured", "add a section [schedule.NAME] to the configuration", code=1
+            )
+        return self.node.agenda
+
+    def _stretch(self, request: dict[str, Any]) -> tuple[float, float]:
+        """From when until when, in seconds since the epoch."""
+        wall = self.node.host.clock.wall()
+        start, end = (instant(request.get(key, default)) for key, default in (("start", wall), ("end", None)))
+        if end <= max(start, wall):
+            raise RefusedError("the end of an exception lies ahead, and after its start")
+        exceptions = self._agenda().exceptions
+        if len(exceptions.skipped) + len(exceptions.extended) >= EXCEPTIONS_MAX:
+            raise RefusedError(
+                f"there are {EXCEPTIONS_MAX} exceptions already",
+                "`powernap schedule restore` takes them back",
+                code=3,
+            )
+        return start, end
+
     def reload_config(self, _client: Client, _request: dict[str, Any]) -> dict[str, Any]:
         """The configuration again; a faulty one changes nothing."""
         faults = self.reload()
@@ -172,6 +226,13 @@ class Requests:
                 "correct them and try again",
             )
         return {"ok": True, "version": facts.VERSION}
+
+
+def instant(value: Any) -> float:
+    """Seconds since the epoch."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < FAR:
+        raise RefusedError("start and end are seconds since the epoch")
+    return float(value)
 
 
 def who(client: Client) -> str:
@@ -195,5 +256,9 @@ OPERATIONS: dict[str, tuple[bool, Serve]] = {
     "wake": (True, Requests.wake),
     "hold": (True, Requests.hold),
     "reload": (True, Requests.reload_config),
+    "schedule": (False, Requests.schedule),
+    "schedule-skip": (True, Requests.schedule_skip),
+    "schedule-extend": (True, Requests.schedule_extend),
+    "schedule-restore": (True, Requests.schedule_restore),
 }
 """``op`` -> (needs the right to act, what serves it)."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 
 from powernap.config.model import Config, MonitorConfig
 from powernap.core.ladder import MonitorRule, Rule, Settings, Stage
+from powernap.core.plan import OFF_STAGE
 
 
 def of_monitor(config: MonitorConfig, *, events: bool) -> MonitorRule:
@@ -30,6 +32,9 @@ def settings_of(config: Config, events: dict[str, bool], waits: Mapping[str, flo
         )
         for stage in config.stages
     )
+    if config.schedules:
+        # Appended, not part of the ladder: idle time never leads to it.
+        stages = (*stages, Stage(OFF_STAGE, inf, (), config.off.warn, config.off.sleep))
     return Settings(
         stages=stages,
         monitors=tuple(

@@ -18,6 +18,7 @@ from powernap.core.break_even import Learned, begin, break_even, choose, learn, 
 from powernap.core.units import show_duration
 from powernap.core.value import dataclass
 from powernap.daemon import measured
+from powernap.host import documents
 from powernap.host.files import Files
 
 VERSION = 1
@@ -190,7 +191,6 @@ class Thresholds:
             for name, each in self.prices.items()
         }
         with contextlib.suppress(OSError):
-            with open(f"{self.path}.new", "w", encoding="utf-8") as file:
-                json.dump({"version": VERSION, "stages": stages}, file)
-            os.replace(f"{self.path}.new", self.path)
+            # at the end of idle time everything is put back: that waits for no disk, which may stand still
+            documents.replace(self.path, {"version": VERSION, "stages": stages}, durable=False)
             self.unsaved = False

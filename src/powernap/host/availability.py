@@ -31,6 +31,11 @@ def unavailable(detail: str, remedy: str = "") -> Availability:
     return Availability(usable=False, detail=detail, remedy=remedy)
 
 
+def unwritable(path: str) -> Availability:
+    """It cannot, since this file may not be written."""
+    return unavailable(f"{path} cannot be written from here", "run as root, outside a container")
+
+
 class UnavailableError(Exception):
     """An event source or knob that was asked for is not there; carries the answer to show."""
 

@@ -107,6 +107,11 @@ def owners(files: Files, action: str) -> tuple[Conflict, ...]:
     return tuple(conflict for conflict in conflicts(files) if action in conflict.tool.owns)
 
 
+def advice(files: Files, action: str) -> list[str]:
+    """What to do about each of them."""
+    return [f"{owner}: {owner.tool.advice}" for owner in owners(files, action)]
+
+
 def evidence(files: Files, tool: Tool, running: dict[str, int], mount: str) -> str:
     """How we know that a tool is in effect; empty when it is not. What is surest comes first."""
     for name in tool.processes:

@@ -32,7 +32,8 @@ class Change:
         ``inactive`` stops it, ``active`` is put back), ``freeze`` (a unit: ``frozen``/``running``) or ``hook`` (a program called with
         ``true`` to save power and ``false`` to stop saving; ``new`` is ``true``). Of a network port, by its interface's name:
         ``link-modes``, ``eee`` and ``wake-flags`` (texts of host/port_settings.py). ``console-blank``: seconds (host/console.py);
-        ``device``: a setting of one plugged-in device, which ends with it (target by host/devices.py);
+        ``device``: a setting of one plugged-in device, which ends with it (target by host/devices.py); ``link``: the same of a PCI Express
+        link, which shows what the policy has made of it and not whether it is switched off (host/aspm.py);
         ``gpu-persistence``: an NVIDIA card by its PCI address, ``on``/``off`` (host/nvml.py). Of a disk, by its device's path:
         ``ata-power`` (``standby``/``ready``) and ``sas-power`` (a power condition, or ``timers``; host/drives.py).
         ``affinity``: where a thread may run (target by host/affinity.py). ``interrupt``: where one is served, whatever its number
@@ -168,7 +169,7 @@ def _write_freeze(knobs: MachineKnobs, change: Change, value: str) -> None:
     knobs.systemctl.ask("freeze" if value == "frozen" else "thaw", change.target)
 
 
-def _read_hook(_knobs: MachineKnobs, _change: Change) -> str:
+def _nothing(_knobs: MachineKnobs, _change: Change) -> str:
     """A hook has no state to read; only the ledger knows how it was called last."""
     return ""
 
@@ -270,7 +271,7 @@ def _write_interrupt(knobs: MachineKnobs, change: Change, value: str) -> None:
     irqs.write(knobs.files, change.target, value)
 
 
-UNREADABLE = {"hook": "false", "sas-power": "timers"}
+UNREADABLE = {"hook": "false", "sas-power": "timers", "link": "0"}
 """Kinds whose state cannot be read, and how they were before: only the ledger knows how they were set, so they are always put back."""
 ENDS_BY_ITSELF = {"ata-power": "any access starts the disk"}
 """Kinds with nothing to put back, and why: once set, they end when the machine is used."""
@@ -284,13 +285,14 @@ READ: dict[str, Callable[[MachineKnobs, Change], str]] = {
     "affinity": _read_affinity,
     "interrupt": _read_interrupt,
     "ata-power": _read_ata_power,
-    "sas-power": _read_hook,
+    "sas-power": _nothing,
     "file": _read_file,
     "device": _read_device,
+    "link": _nothing,
     "directory": _read_directory,
     "unit": _read_unit,
     "freeze": _read_freeze,
-    "hook": _read_hook,
+    "hook": _nothing,
     "link-modes": _read_port,
     "eee": _read_port,
     "wake-flags": _read_port,
@@ -304,6 +306,7 @@ WRITE: dict[str, Callable[[MachineKnobs, Change, str], None]] = {
     "sas-power": _write_sas_power,
     "file": _write_file,
     "device": _write_device,
+    "link": _write_device,
     "directory": _write_directory,
     "unit": _write_unit,
     "freeze": _write_freeze,

@@ -7,6 +7,7 @@ over a second since Ampere, else of an instant), both of the whole board. While 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import math
 from typing import TYPE_CHECKING
@@ -65,13 +66,14 @@ def open(host: Host, options: Options) -> Nvml:  # noqa: A001 - the word of the 
     answer = probe(host, options)
     if not answer:
         raise UnavailableError(answer)
-    library = None
+    cards = [card.address for card in chosen(host.files, options)]
     try:
-        library = nvml.Library(host.files)
-        return Nvml(host, library, [card.address for card in chosen(host.files, options)])
+        with contextlib.ExitStack() as unless_read:
+            library = unless_read.enter_context(contextlib.closing(nvml.Library(host.files)))
+            meter = Nvml(host, library, cards)
+            unless_read.pop_all()
+            return meter
     except OSError as error:
-        if library:
-            library.close()
         reason = f"{error.filename} does not tell its power: {error.strerror}"
         raise UnavailableError(unavailable(reason, "look whether `nvidia-smi -q -d POWER` does")) from None
 

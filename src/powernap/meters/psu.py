@@ -40,7 +40,9 @@ def probe(host: Host, options: Options) -> Availability:  # noqa: ARG001
         watts = _watts(host.files, found)
     except (OSError, ValueError) as error:
         return unavailable(f"a power supply cannot be read: {error}")
-    return available(f"{len(found)} power supplies: {watts:.1f} W")
+    return available(
+        f"{'1 power supply' if len(found) == 1 else f'{len(found)} power supplies'}: {watts:.1f} W"
+    )
 
 
 def open(host: Host, options: Options) -> Psu:  # noqa: A001 - the word of the protocol

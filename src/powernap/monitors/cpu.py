@@ -17,6 +17,7 @@ from powernap.core.meter import begin, measure
 from powernap.core.options import option
 from powernap.core.reading import Reading
 from powernap.core.threshold import Threshold
+from powernap.core.units import many
 from powernap.core.value import dataclass
 from powernap.host.availability import Availability, UnavailableError, available, unavailable
 from powernap.host.cpus import CPU, read_cpulist
@@ -77,7 +78,7 @@ def probe(host: Host, options: Options) -> Availability:
     """Can /proc/stat be read?"""
     try:
         parse(host.files.read(STAT), ignore_nice=options.ignore_nice)
-        return available(f"{present(host.files)} processors")
+        return available(many(present(host.files), "processor"))
     except (OSError, ValueError) as problem:
         return unavailable(f"{STAT} cannot be read ({problem})", "mount /proc")
 

@@ -13,6 +13,7 @@ import re
 
 from powernap.core.options import option
 from powernap.core.reading import Reading
+from powernap.core.units import many
 from powernap.core.value import dataclass
 from powernap.host import evdev
 from powernap.host.availability import Availability, UnavailableError, available, unavailable
@@ -109,7 +110,7 @@ class InputMonitor:
     @property
     def source(self) -> str:
         """How new devices are noticed."""
-        return f"evdev, {len(self.open)} devices; new ones: {self.hotplug.source if self.hotplug else 'found by a look'}"
+        return f"evdev, {many(len(self.open), 'device')}; new ones: {self.hotplug.source if self.hotplug else 'found by a look'}"
 
     def begin(self) -> None:
         """Hear of new devices first, then open those there are: nothing falls between."""
@@ -208,7 +209,8 @@ class InputMonitor:
 
     def _reading(self, now: float) -> Reading:
         if self.last is None:
-            return Reading(self.context.name, now, reason=f"none of {len(self.open)} input devices was used")
+            watched = many(len(self.open), "input device")
+            return Reading(self.context.name, now, reason=f"nothing was done on {watched}")
         return Reading(
             self.context.name, now, last=min(self.last, now), reason=f"{self.used} was used", who=(self.used,)
         )

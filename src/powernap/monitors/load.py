@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from powernap.core.options import option
 from powernap.core.reading import Reading
 from powernap.core.threshold import Crossing, Threshold, judge, wording
+from powernap.core.units import many
 from powernap.core.value import dataclass
 from powernap.host.availability import Availability, UnavailableError, available, unavailable
 from powernap.host.cpus import CPU, read_cpulist
@@ -87,7 +88,7 @@ def probe(host: Host, options: Options) -> Availability:
         load = parse(host.files.read(LOADAVG))[options.average]
     except (OSError, ValueError) as problem:
         return unavailable(f"{LOADAVG} cannot be read ({problem})", "mount /proc")
-    return available(f"load {load:g} on {online(host.files)} processors")
+    return available(f"load {load:g} on {many(online(host.files), 'processor')}")
 
 
 def open(context: Context, options: Options) -> LoadMonitor:  # noqa: A001 - the name every monitor has

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from powernap.core.options import option
 from powernap.core.reading import Reading
+from powernap.core.units import many
 from powernap.core.value import dataclass
 from powernap.host import packets
 from powernap.host.availability import Availability, UnavailableError, available, unavailable
@@ -152,7 +153,8 @@ class MagicPacketMonitor:
                 self._latest = f"magic packet for {self._addresses[address]}{self._sender(packet.data)}"
         lost = packets.counted(self._socket).lost
         if lost:
-            self._last, self._latest = now, f"{lost} packets like magic packets more than could be looked at"
+            more = many(lost, "packet")
+            self._last, self._latest = now, f"{more} like magic packets more than could be looked at"
         return found or lost > 0
 
     def _target(self, data: bytes, now: float) -> bytes | None:

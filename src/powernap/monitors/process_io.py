@@ -154,7 +154,8 @@ class ProcessIoMonitor:
         if moved:
             busiest = max(moved, key=lambda process: moved[process])
             who, most = self.search.describe(busiest), moved[busiest] / elapsed
-            reason = f"{len(moved)} processes move {show_size(rate)}/s, {who} {show_size(most)}/s of it"
+            together = f"{len(moved)} processes move {show_size(rate)}/s, {who} {show_size(most)}/s of it"
+            reason = together if len(moved) > 1 else f"{who} moves {show_size(rate)}/s"
         return Reading(
             self.context.name,
             now,

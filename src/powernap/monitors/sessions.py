@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from powernap.core.options import option
 from powernap.core.reading import Reading
-from powernap.core.units import show_duration
+from powernap.core.units import many, show_duration
 from powernap.core.value import dataclass
 from powernap.host.availability import Availability, UnavailableError, available, unavailable
 from powernap.host.host import Host
@@ -91,7 +91,7 @@ def judge(name: str, people: list[Person], options: Options, now: float, *, told
     if not there:
         return Reading(name, now, reason="nobody is logged in")
     idle = f", idle for {show_duration(now - used)}" if used is not None else ", idle"
-    return Reading(name, now, reason=f"{len(there)} sessions{idle}", last=used)
+    return Reading(name, now, reason=f"{many(len(there), 'session')}{idle}", last=used)
 
 
 def probe(host: Host, options: Options) -> Availability:  # noqa: ARG001 - every probe is given them

@@ -15,6 +15,7 @@ import re
 
 from powernap.core.options import option
 from powernap.core.reading import Reading
+from powernap.core.units import many
 from powernap.core.value import dataclass
 from powernap.host.availability import Availability, UnavailableError, available, unavailable
 from powernap.host.ears import Ear
@@ -70,7 +71,7 @@ def probe(host: Host, options: Options) -> Availability:  # noqa: ARG001 - every
         return unavailable("recorded machine: nobody types on it")
     found = names(host)
     return available(
-        f"{len(found)} terminals: {', '.join(found[:8])}"
+        f"{many(len(found), 'terminal')}: {', '.join(found[:8])}"
         if found
         else "no terminals now; new ones are watched"
     )
@@ -117,7 +118,7 @@ class TerminalsMonitor:
     def source(self) -> str:
         """How input is noticed."""
         blind = sum(terminal.watch is None for terminal in self.terminals.values())
-        return f"inotify on {len(self.terminals) - blind} terminals" + (
+        return f"inotify on {many(len(self.terminals) - blind, 'terminal')}" + (
             f", access times of {blind} that we may not watch" if blind else ""
         )
 
@@ -188,7 +189,9 @@ class TerminalsMonitor:
             if item.last is not None
         ]
         if not typed:
-            return Reading(self.context.name, now, reason=f"nobody typed on {len(self.terminals)} terminals")
+            return Reading(
+                self.context.name, now, reason=f"nobody typed on {many(len(self.terminals), 'terminal')}"
+            )
         last, who = max(typed)
         return Reading(self.context.name, now, last=min(last, now), reason=f"{who} typed", who=(who,))
 

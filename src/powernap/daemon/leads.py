@@ -1,0 +1,55 @@
+"""How long this machine takes from its alarm until it is ready, learned from itself: so much earlier it is woken than it is needed.
+
+Two figures: after a sleep until everything is put back, after a boot until powernapd is ready. The longest of the last eight counts, and a quarter more.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from powernap.host import documents
+from powernap.host.files import Files
+
+SLEEP, BOOT = "suspend", "boot"
+DEFAULT = {SLEEP: 15.0, BOOT: 180.0}
+"""Seconds, until something is known. Servers take minutes for their firmware's tests."""
+LONGEST = {SLEEP: 300.0, BOOT: 1800.0}
+"""Seconds: later than this the alarm was not what started it."""
+KEPT = 8
+MARGIN = 1.25
+JITTER = 2.0
+"""Seconds: a hardware clock counts whole ones."""
+
+
+class Leads:
+    """:param path: a JSON file; empty: what is learned ends with the daemon."""
+
+    def __init__(self, files: Files, path: str) -> None:
+        self.path = path
+        self.known = load(files, path) if path else {}
+
+    def lead(self, how: str) -> float:
+        """Seconds."""
+        known = self.known.get(how)
+        return max(known) * MARGIN + JITTER if known else DEFAULT[how]
+
+    def learn(self, how: str, seconds: float) -> None:
+        """It took so long this time. ``OSError``: it is known until the daemon ends."""
+        if not 0 <= seconds <= LONGEST[how]:
+            return
+        self.known[how] = [*self.known.get(how, []), round(seconds, 1)][-KEPT:]
+        if self.path:
+            documents.replace(self.path, {"version": 1, **self.known}, durable=False)
+
+
+def load(files: Files, path: str) -> dict[str, list[float]]:
+    """What was learned before; nothing where the file is missing or makes no sense."""
+    try:
+        document: dict[str, Any] = json.loads(files.read(path))
+        known = {how: [float(each) for each in document.get(how, [])] for how in DEFAULT}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+    # Not a number is none of them either.
+    proper = {how: [each for each in found if 0 <= each <= LONGEST[how]] for how, found in known.items()}
+    return {how: found[-KEPT:] for how, found in proper.items() if found}

@@ -1,0 +1,148 @@
+"""The schedules asked and put together."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agendas import DAY, HOUR, MONDAY, OFFICE, Clock, config
+from powernap.config.model import ScheduleConfig
+from powernap.core.timetable import DAYS, NAP, UP, Exempt, Span, at, without
+from powernap.daemon import timetables
+from powernap.daemon.timetables import Answers, ask, together
+from powernap.host.files import TreeFiles
+from powernap.host.host import Host
+
+HOST = Host(TreeFiles("/nonexistent"), Clock())
+
+
+def schedule(name: str, *unless: str) -> ScheduleConfig:
+    """Only its name and whom it gives way to matter here."""
+    return ScheduleConfig(name, "windows", None, unless)
+
+
+# ------------------------------------------------------------ asked
+
+
+def test_each_is_asked_and_its_statements_bear_its_name() -> None:
+    """As many as touch the time."""
+    schedules = config(OFFICE).schedules.values()
+    answers = ask(HOST, schedules, MONDAY, MONDAY + DAY, UTC)
+    assert answers == Answers(
+        MONDAY,
+        MONDAY + DAY,
+        {"office": (Span(MONDAY + 7.5 * HOUR, MONDAY + 18 * HOUR, UP, "office", "Mon-Fri 07:30-18:00 UTC"),)},
+    )
+
+
+def test_one_that_breaks_is_in_trouble_and_the_others_answer(tmp_path: Path) -> None:
+    """A file that makes no sense, a defect, a type that is gone: each with what to do."""
+    (tmp_path / "run/systemd/shutdown").mkdir(parents=True)
+    (tmp_path / "run/systemd/shutdown/scheduled").write_text("nonsense")
+    broken = [*config("[schedule.shutdowns]\n" + OFFICE).schedules.values(), schedule("defect"), ScheduleConfig("gone", "gone", None)]  # fmt: skip
+    answers = ask(Host(TreeFiles(str(tmp_path)), Clock()), broken, MONDAY, MONDAY + DAY, UTC)
+
+    assert set(answers.spans) == {"office"}
+    assert "it says no time" in answers.troubles["shutdowns"].reason
+    assert "AttributeError" in answers.troubles["defect"].reason
+    assert "powernap snapshot" in answers.troubles["defect"].remedy
+    assert 'no schedule type is called "gone"' in answers.troubles["gone"].reason
+
+
+# ------------------------------------------------------------ put together
+
+INSTANT = st.integers(0, 30)
+SPANS = st.lists(st.builds(lambda start, length: Span(start, start + length, UP, "a"), INSTANT, st.integers(1, 10)), max_size=6)  # fmt: skip
+
+
+@given(SPANS, SPANS)
+def test_who_is_silenced_says_at_each_instant_what_it_says_less_when_others_speak(spans: list[Span], loud: list[Span]) -> None:  # fmt: skip
+    """Instant by instant, and with the same pieces as cutting one by one."""
+    found = timetables._silenced(spans, loud)
+    for each in range(50):
+        spoken = any(span.start <= each < span.end for span in loud)
+        wanted = sum(span.start <= each < span.end for span in spans) * (not spoken)
+        assert sum(span.start <= each < span.end for span in found) == wanted
+    holes = [Exempt(span.start, span.end) for span in loud]
+    assert {(span.start, span.end) for span in found} == {(span.start, span.end) for span in without(spans, holes)}  # fmt: skip
+
+
+def said(
+    schedules: list[ScheduleConfig], *skipped: Exempt, **spans: Span
+) -> dict[str, list[tuple[float, float]]]:
+    """What is said in the end, by schedule."""
+    answers = Answers(0, 100, {name: (span,) for name, span in spans.items()})
+    found: dict[str, list[tuple[float, float]]] = {}
+    for span in together(answers, schedules, skipped):
+        found.setdefault(span.schedule, []).append((span.start, span.end))
+    return found
+
+
+OFFICE_TIME, HOLIDAY, CRUNCH = (
+    Span(0, 50, UP, "office"),
+    Span(10, 40, DAYS, "holidays"),
+    Span(20, 30, DAYS, "crunch"),
+)
+
+
+def test_one_is_silent_while_another_speaks() -> None:
+    """Whatever it is that the other says."""
+    found = said([schedule("office", "holidays"), schedule("holidays")], office=OFFICE_TIME, holidays=HOLIDAY)
+    assert found["office"] == [(0, 10), (40, 50)]
+
+
+def test_who_is_silenced_silences_nobody() -> None:
+    """In whichever order they are written."""
+    schedules = [schedule("office", "holidays"), schedule("holidays", "crunch"), schedule("crunch")]
+    for order in (schedules, schedules[::-1]):
+        found = said(order, office=OFFICE_TIME, holidays=HOLIDAY, crunch=CRUNCH)
+        assert sorted(found["office"]) == [(0, 10), (20, 30), (40, 50)]
+
+
+def test_who_is_skipped_silences_nobody() -> None:
+    """An admin's exception comes before all."""
+    schedules = [schedule("office", "holidays"), schedule("holidays")]
+    found = said(schedules, Exempt(0, 25, "holidays"), office=OFFICE_TIME, holidays=HOLIDAY)
+    assert found["office"] == [(0, 25), (40, 50)]
+
+
+def test_who_is_off_or_cannot_tell_silences_nobody() -> None:
+    """The machine is rather up."""
+    assert said([schedule("office", "holidays")], office=OFFICE_TIME, holidays=HOLIDAY)["office"] == [(0, 50)]
+    assert said([schedule("office", "holidays"), schedule("holidays")], office=OFFICE_TIME)["office"] == [(0, 50)]  # fmt: skip
+
+
+def test_a_circle_comes_to_an_end() -> None:
+    """The configuration refuses it; here at least one of them speaks."""
+    circle = [schedule("office", "holidays"), schedule("holidays", "office")]
+    assert said(circle, office=OFFICE_TIME, holidays=HOLIDAY)
+
+
+def test_what_is_extended_is_said_whatever_is_skipped() -> None:
+    """Overlapping exceptions: up."""
+    answers = Answers(0, 100, {"office": (OFFICE_TIME,)})
+    extended = Span(20, 30, UP, "extended")
+    spans = together(answers, [schedule("office")], [Exempt(0, 40), Exempt(10, 60, "office")], [extended])
+    assert spans == [extended]
+
+
+def test_a_hundred_thousand_statements_against_as_many_are_put_together() -> None:
+    """In one pass, not each against each: that would be ten thousand million."""
+    many = tuple(Span(each, each + 0.5, NAP, "a") for each in range(100_000))
+    others = tuple(Span(each + 0.25, each + 0.75, NAP, "b") for each in range(100_000))
+    answers = Answers(0, 100_000, {"a": many, "b": others})
+    spans = together(answers, [schedule("a", "b"), schedule("b")])
+    assert sum(span.schedule == "a" for span in spans) == 100_000
+    assert spans[0] == Span(0, 0.25, NAP, "a")
+
+
+def test_the_timetable_knows_the_ladder() -> None:
+    """The shallowest of two limits is told by the stages' order."""
+    answers = Answers(0, 100)
+    spans = [Span(0, 50, NAP, "a", "", "suspend"), Span(10, 20, NAP, "b", "", "ease")]
+    found = timetables.timetable(answers, spans, config("").stages)
+    periods = [at(found, instant) for instant in (5, 15, 25, 60)]
+    assert [period and period.deepest for period in periods] == ["suspend", "ease", "suspend", ""]
