@@ -119,7 +119,7 @@ def test_an_idle_desktop_counts_no_longer_and_again_when_used(machine: PrivateBu
         since = int((time.monotonic() - 100) * 1e6)
         await aside(machine.change, path, IdleHint="true", IdleSinceHintMonotonic=f"uint64 {since}")
         await until(lambda: house.told)
-        assert house.told[0].reason.startswith("1 sessions, idle for 1min 4")
+        assert house.told[0].reason.startswith("1 session, idle for 1min 4")
         assert house.told[0].last == pytest.approx(house.host.clock.boottime() - 100, abs=5)
         await aside(machine.change, path, IdleHint="false")
         await until(lambda: len(house.told) == 2)
