@@ -24,6 +24,7 @@ from powernap.core.plan import Plan
 from powernap.daemon import agenda as module
 from powernap.daemon.asking import RETRY
 from powernap.daemon.leads import BOOT, DEFAULT, SLEEP
+from powernap.daemon.wake_alarm import SOONEST
 from powernap.host.clock import SystemClock
 from powernap.host.files import TreeFiles
 from powernap.host.host import Host
@@ -101,7 +102,9 @@ async def test_an_edge_takes_effect_at_once(diary: Diary) -> None:
     off = diary.plan.off
     assert off is not None
     assert off.at == pytest.approx(diary.clock.since_boot + 4 * HOUR)
-    assert off.until == pytest.approx(diary.clock.since_boot + 12 * HOUR - DEFAULT[BOOT])
+    assert off.until == pytest.approx(
+        diary.clock.since_boot + 12 * HOUR - DEFAULT[BOOT] - SOONEST["power-off"]
+    )
     await diary.answered()
 
 

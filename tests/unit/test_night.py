@@ -346,7 +346,7 @@ def test_where_nobody_tells_of_a_sleep_its_alarm_is_set_ahead(tmp_path):
         bed.night.alarm.wanted = functools.partial(lambda need, _state: need, need)
         run(bed.night.stand_guard())
         seen.append(rings_in(bed))
-    assert seen == pytest.approx([7200, 3600, 0, 5, 0, 600], abs=2)
+    assert seen == pytest.approx([7200, 3600, 0, 30, 30, 600], abs=2)
     bed.night.close()
     assert rings_in(bed) == 0
 
@@ -394,6 +394,23 @@ def test_a_service_that_is_stopped_clears_its_alarm_unless_the_whole_system_goes
     bed.night.close()
     assert rings_in(bed) == pytest.approx(3400 if off else 0, abs=2)
     assert os.path.exists(bed.night.alarm.path) is off
+
+
+@pytest.mark.parametrize(("what", "least"), [("sleep", 30), ("shutdown", 300)])
+def test_a_need_that_is_near_has_an_alarm_too(tmp_path, what, least):
+    """Regression: `poweroff` two minutes before office hours left the machine off for good. Late is better than never."""
+    bed = Bed(tmp_path, **SURE)
+    bed.night.alarm.wanted = lambda _state: bed.clock.wall() - 60.0
+    bed.night._coming(what)
+    assert rings_in(bed) == pytest.approx(least, abs=2)
+
+
+def test_it_does_not_go_off_when_its_alarm_could_ring_before_it_is_off(tmp_path):
+    """Stopping may take minutes."""
+    bed = Bed(tmp_path, **SURE, min_sleep=1.0)
+    bed.night.alarm.wanted = lambda _state: bed.clock.wall() + 200.0
+    assert "before it is off" in bed.refusal("power-off")
+    assert bed.refusal("suspend") == ""
 
 
 def test_a_shutdown_by_somebody_has_the_alarm_for_the_next_need(tmp_path):

@@ -78,7 +78,7 @@ def test_acting_it_is_woken_for_its_schedules() -> None:
 
         keeper.night.stand_guard = stand_guard  # type: ignore[method-assign]
         keeper.node.begin()
-        await until(lambda: guards)
+        await until(lambda: guards and keeper.node._wanted("suspend") is not None)
         at = MONDAY + 7.5 * HOUR
         assert keeper.node._wanted("power-off") == at - DEFAULT["boot"]
         assert keeper.node._wanted("suspend") == at - DEFAULT["suspend"]

@@ -278,6 +278,16 @@ def test_the_state_tells_since_when_it_fails_and_why(host: Host) -> None:
 # --- options
 
 
+@pytest.mark.parametrize("means", ["off", "nap", "days"])
+def test_what_anybody_on_the_way_can_change_may_only_keep_it_awake(means: str) -> None:
+    """Regression: a neighbour in the LAN could have switched it off."""
+    with pytest.raises(ValueError, match="write https://"):
+        ical.Options("http://nas.example.org/a.ics", means=means)
+    ical.Options("http://nas.example.org/a.ics", means="up")
+    ical.Options("http://localhost/a.ics", means=means)
+    ical.Options("https://nas.example.org/a.ics", means=means)
+
+
 @pytest.mark.parametrize(
     "source",
     [

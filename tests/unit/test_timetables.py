@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +17,7 @@ from powernap.daemon import timetables
 from powernap.daemon.timetables import Answers, ask, together
 from powernap.host.files import TreeFiles
 from powernap.host.host import Host
+from powernap.schedules import ScheduleError
 
 HOST = Host(TreeFiles("/nonexistent"), Clock())
 
@@ -146,3 +149,14 @@ def test_the_timetable_knows_the_ladder() -> None:
     found = timetables.timetable(answers, spans, config("").stages)
     periods = [at(found, instant) for instant in (5, 15, 25, 60)]
     assert [period and period.deepest for period in periods] == ["suspend", "ease", "suspend", ""]
+
+
+def test_more_than_the_loop_can_take_is_refused() -> None:
+    """Jobs and events are others' to write: regression, 400 of them side by side took 11 s."""
+    span = Span(0.0, 100.0, UP)
+    assert len(timetables.bounded([span] * timetables.AT_ONCE_MAX)) == timetables.AT_ONCE_MAX
+    with pytest.raises(ScheduleError, match="more than can be taken"):
+        timetables.bounded([span] * (timetables.AT_ONCE_MAX + 1))
+    apart = (Span(2.0 * n, 2.0 * n + 1.0, UP) for n in itertools.count())
+    with pytest.raises(ScheduleError, match="more than can be taken"):
+        timetables.bounded(apart)

@@ -85,4 +85,5 @@ def of_stage(stage: dict[str, Any], current: str | None) -> list[Cell]:
     mark = "*" if stage["name"] == current else " "
     does = ", ".join(stage["actions"]) or stage["sleep"] or "nothing"
     warned = f"warned {show_duration(stage['warn_s'])} before" if stage["warn_s"] else ""
-    return [f"{mark} {stage['name']}", f"after {show_duration(stage['after_s'])}", warned, does]
+    after = "by schedule" if stage["after_s"] is None else f"after {show_duration(stage['after_s'])}"
+    return [f"{mark} {stage['name']}", after, warned, does]

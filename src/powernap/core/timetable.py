@@ -145,7 +145,8 @@ def _decide(opened: tuple[Span, ...], start: float, end: float, depth: Mapping[s
         allowed = min(depth.get(span.deepest, bottom) for span in decisive)
         decisive = [span for span in decisive if depth.get(span.deepest, bottom) == allowed]
         deepest = min(span.deepest for span in decisive)
-    overruled = tuple(span for span in opened if span not in decisive)
+    chosen = {id(span) for span in decisive}
+    overruled = tuple(span for span in opened if id(span) not in chosen)
     return Period(start, end, says, deepest if deepest in depth else "", tuple(decisive), overruled)
 
 

@@ -23,11 +23,12 @@ from powernap.daemon.asking import Asking
 from powernap.daemon.exceptions import Exceptions, Extended
 from powernap.daemon.leads import BOOT, SLEEP, Leads
 from powernap.daemon.upkeep import Upkeep
+from powernap.daemon.wake_alarm import SOONEST
 from powernap.daemon.watched_files import WatchedFiles
 from powernap.host import zones
 from powernap.host.inotify import on_disk
 from powernap.host.wall_timer import WallTimer
-from powernap.sleep.states import HYBRID, SUSPEND
+from powernap.sleep.states import HYBRID, OFF, SUSPEND
 
 if TYPE_CHECKING:
     from powernap.config.model import Config
@@ -126,7 +127,9 @@ class Agenda:
         if self.plan is not None:
             self._mind_missed(wall, offset)
         self.expected = self._timetable(wall)
-        ahead = needs.Ahead(self.leads.lead(SLEEP), self.leads.lead(_lead_of(self.config.off.sleep)))
+        going = self.config.off.sleep
+        down = SOONEST[OFF] if going == OFF else 0.0
+        ahead = needs.Ahead(self.leads.lead(SLEEP), self.leads.lead(_lead_of(going)) + down)
         plan = needs.plan(self.periods, wall, offset, self.config.off, ahead, self.asking.unknown(wall))
         if not (steady and self.plan is not None and _rounded(plan) == _rounded(self.plan)):
             self.plan, self.offset = plan, offset

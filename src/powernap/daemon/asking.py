@@ -163,7 +163,7 @@ class Asking:
         told = self.told.get(name)
         if told is None:
             return ()
-        if name not in self.troubles or told.end >= end:
+        if told.end >= end:
             return told.spans
         return (*told.spans, Span(told.end, end, UP, name, "what it says from then on is not known"))
 

@@ -19,7 +19,7 @@ from typing import Protocol
 from powernap.core import events as ev
 from powernap.core.verdict import Lease
 from powernap.daemon.aside import aside
-from powernap.daemon.wake_alarm import WakeAlarm
+from powernap.daemon.wake_alarm import SOONEST, WakeAlarm
 from powernap.host.availability import Availability
 from powernap.host.host import Host
 from powernap.host.people import has_logind
@@ -123,6 +123,8 @@ class Night:
         request = self.alarm.request(state)
         until = preflight.alarm_for(wall, self.options, request.until)
         record = proof.load(self.proofs)
+        if state == states.OFF and request.until is not None and request.until < wall + SOONEST[states.OFF]:
+            return "it must be up again so soon that its alarm could ring before it is off"
         found = preflight.refused(self.host.files, wall, self.options, request, record, until, self.offered)
         if self.watch and not found:
             blockers = await self.watch.blockers(state, automatic=automatic)
@@ -247,6 +249,7 @@ class Night:
         if self.manager is None:
             self.alarm.set(until)
         elif until is None and not self.guarded:
+            self.alarm.over()
             self.manager.drop()
             self._rest()
         elif not self.guarded:
@@ -337,6 +340,8 @@ class Night:
         """The end. The alarm that was set ahead is taken back, unless the machine goes off with us."""
         if self.manager is None:
             self.alarm.stop()
+        elif "shutdown" not in self.manager.begun:
+            self.alarm.over()
         self.unwanted = self.closed = True
         self._wait_no_longer()
         if self.manager:

@@ -207,6 +207,7 @@ class Node:
         if self._night and before.phase is not self.state.phase and self.state.phase in FREE:
             self._night.unguard(waiting=bool(self.state.refusal))
             self._mind_lead(self._night)
+            self._stand_guard()
         if self.thresholds:
             self._mind_gaps(self.thresholds)
         self.metering.mind(event.at)

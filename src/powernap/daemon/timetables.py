@@ -9,6 +9,7 @@ import dataclasses
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import field
+from itertools import accumulate, islice
 from typing import TYPE_CHECKING, cast
 
 from powernap.config.kinds import SCHEDULES, KindError
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
     from powernap.config.model import ScheduleConfig, Stage
     from powernap.host.host import Host
+
+SPANS_MAX, AT_ONCE_MAX = 10_000, 100
+"""Statements of one schedule: a job each hour for 400 days are 9,600. With these limits a timetable takes less than a second."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ def ask(host: Host, schedules: Iterable[ScheduleConfig], start: float, end: floa
     for each in schedules:
         try:
             found = module(each).spans(host, each.options, start, end, local)
-            spans[each.name] = tuple(dataclasses.replace(span, schedule=each.name) for span in found)
+            spans[each.name] = bounded(dataclasses.replace(span, schedule=each.name) for span in found)
         except ScheduleError as error:
             troubles[each.name] = error
         except KindError as error:
@@ -58,6 +62,19 @@ def ask(host: Host, schedules: Iterable[ScheduleConfig], start: float, end: floa
                 f"{type(error).__name__}: {error}", "please report this with `powernap snapshot`"
             )
     return Answers(start, end, spans, troubles)
+
+
+def bounded(found: Iterable[Span]) -> tuple[Span, ...]:
+    """No more than the daemon's loop can put together in passing: others than root may write calendars, crontabs and jobs of at(1)."""
+    spans = tuple(islice(found, SPANS_MAX + 1))
+    edges = sorted([(span.start, 1) for span in spans] + [(span.end, -1) for span in spans])
+    most = max(accumulate(change for _, change in edges), default=0)
+    if len(spans) > SPANS_MAX or most > AT_ONCE_MAX:
+        raise ScheduleError(
+            f"it says more than can be taken ({SPANS_MAX} statements, {AT_ONCE_MAX} at the same time)",
+            "let it name fewer events or jobs",
+        )
+    return spans
 
 
 def together(

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from powernap.host.host import Host
     from powernap.sleep.options import SleepOptions
 
+SOONEST = {states.SUSPEND: 30.0, states.OFF: 300.0}
+"""Seconds: an alarm that rings before the machine is down wakes nobody. Units may take 90 s each to stop (systemd's DefaultTimeoutStopSec)."""
 STOPPING_MAX = 2.0
 """Seconds for asking whether the whole system is being shut down."""
 
@@ -59,16 +61,17 @@ class WakeAlarm:
         until = self.wanted(state)
         if state == states.SUSPEND:
             until = preflight.alarm_for(self.host.clock.wall(), self.options, until)
-        self.set(until)
+        self.set(until, SOONEST[state])
         if state == states.OFF:
             self._note(state, self.ahead)
 
-    def set(self, until: float | None) -> None:
-        """Ahead of a sleep of others; ``None``: none is needed."""
+    def set(self, until: float | None, soonest: float = 0.0) -> None:
+        """Ahead of a sleep of others; ``None``: none is needed. Late is better than never: what is too near is set as soon as it is of use."""
         wall = self.host.clock.wall()
-        if until is None or until < wall + rtc.SOON:
+        if until is None:
             self.over()
             return
+        until = max(until, wall + (soonest or SOONEST[states.SUSPEND]))
         try:
             self.ahead = rtc.arm(self.host.files, until, wall, mine=self.ahead)
             self.set_for = self.ahead.at
@@ -85,7 +88,7 @@ class WakeAlarm:
     def over(self) -> None:
         """What was set ahead is no longer wanted."""
         self.clear(self.ahead)
-        self.ahead = None
+        self.ahead = self.set_for = None
 
     def clear(self, alarm: rtc.Alarm | None) -> None:
         """An alarm that did not ring is not left behind to wake whoever sleeps next."""

@@ -28,12 +28,18 @@ def wrong(value: str) -> str | None:
     if is_file(value) and value.isprintable():
         return None
     if "@" in value.partition("://")[2].partition("/")[0]:
-        return "a user and a password do not belong into an address; write them into a secret_file"
+        return "a user and a password do not belong in an address; write them into a secret_file"
     if not ADDRESS.fullmatch(value):
         return (
             f'"{value}" is neither; write the whole path of a file, or an address that begins with https://'
         )
     return None
+
+
+def is_open(source: str) -> bool:
+    """An address whose answers anybody on the way can change."""
+    found = ADDRESS.fullmatch(source)
+    return found is not None and found[1] == "http" and found[2].lower() not in HERE
 
 
 def is_file(source: str) -> bool:

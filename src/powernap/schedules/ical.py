@@ -22,7 +22,7 @@ from powernap.host import calendars, zones
 from powernap.host.availability import Availability, available, unavailable
 from powernap.host.inotify import on_disk
 from powernap.schedules import ScheduleError, _ical_source
-from powernap.schedules._ical_source import is_file, key, shown
+from powernap.schedules._ical_source import is_file, is_open, key, shown
 from powernap.schedules._ical_upkeep import State, due, origin, refresh, state
 
 if TYPE_CHECKING:
@@ -84,12 +84,20 @@ class Options:
         check=zones.wrong,
         help="Time zone of whole days and of times that name none; without it, the machine's.",
     )
-    every: float = option(3600.0, unit="duration", help="How often an address is asked for a newer one.")
+    every: float = option(
+        3600.0, unit="duration", example="6h", help="How often an address is asked for a newer one."
+    )
     secret_file: str = option(
-        "", unit="path", help="User, password or private address, as lines of `name = value`; mode 0600."
+        "",
+        unit="path",
+        example="/etc/powernap/calendar.secret",
+        help="User, password or private address, as lines of `name = value`; mode 0600.",
     )
     cacert: str = option(
-        "", unit="path", help="Certificates that the server's is checked against; without it, the system's."
+        "",
+        unit="path",
+        example="/etc/ssl/certs/company.pem",
+        help="Certificates that the server's is checked against; without it, the system's.",
     )
 
     def __post_init__(self) -> None:
@@ -97,6 +105,10 @@ class Options:
             raise ValueError('"deepest" says how deep a nap may be; write means = "nap" too, or leave it out')
         if is_file(self.source) and (self.secret_file or self.cacert):
             raise ValueError("a file needs no secret_file and no cacert; leave them out")
+        if self.means != UP and is_open(self.source):
+            raise ValueError(
+                'whoever is between here and that server could switch this machine off; write https://, or means = "up"'
+            )
         if self.every < 60:
             raise ValueError('no server is asked more than once a minute; write every = "1min" or more')
 
