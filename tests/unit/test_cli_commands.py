@@ -204,6 +204,12 @@ def test_status_of_a_machine_that_a_schedule_switches_off(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Regression: the stage that idle time never leads to broke the table."""
-    off: dict[str, Any] = {"name": "scheduled-off", "after_s": None, "warn_s": 600.0, "actions": [], "sleep": "power-off"}
+    off: dict[str, Any] = {
+        "name": "scheduled-off",
+        "after_s": None,
+        "warn_s": 600.0,
+        "actions": [],
+        "sleep": "power-off",
+    }
     script = conversation([], status={**STATUS, "stages": [*STATUS["stages"], off]})
     assert "by schedule" in run(monkeypatch, script, "status", capsys=capsys)[1]

@@ -21,7 +21,7 @@ from powernap.core.units import show_duration
 from powernap.daemon import exceptions, needs, timetables
 from powernap.daemon.asking import Asking
 from powernap.daemon.exceptions import Exceptions, Extended
-from powernap.daemon.leads import BOOT, SLEEP, Leads
+from powernap.daemon.leads import BOOT, DEFAULT, SLEEP, Leads
 from powernap.daemon.upkeep import Upkeep
 from powernap.daemon.wake_alarm import SOONEST
 from powernap.daemon.watched_files import WatchedFiles
@@ -129,7 +129,7 @@ class Agenda:
         self.expected = self._timetable(wall)
         going = self.config.off.sleep
         down = SOONEST[OFF] if going == OFF else 0.0
-        ahead = needs.Ahead(self.leads.lead(SLEEP), self.leads.lead(_lead_of(going)) + down)
+        ahead = needs.Ahead(self._kept_up(), self.leads.lead(_lead_of(going)) + down)
         plan = needs.plan(self.periods, wall, offset, self.config.off, ahead, self.asking.unknown(wall))
         if not (steady and self.plan is not None and _rounded(plan) == _rounded(self.plan)):
             self.plan, self.offset = plan, offset
@@ -153,12 +153,16 @@ class Agenda:
         present = self.periods[0]
         times = [present.end, self.asking.again_at(wall), self.upkeep.mind(wall)]
         if self.expected is not None:
-            times.append(self.expected.at - self.leads.lead(SLEEP))
+            times.append(self.expected.at - self._kept_up())
         if present.says == UP and all(span.unit for span in present.because):
             times.append(wall + UNIT)
         if self.unwatched:
             times.append(wall + UNWATCHED)
         return min(time for time in times if time > wall)
+
+    def _kept_up(self) -> float:
+        """Seconds before it must be up from which on it is kept up: whoever was woken for that does not go down once more."""
+        return max(self.leads.lead(SLEEP), DEFAULT[SLEEP])
 
     # ------------------------------------------------------------ what may change it
 
