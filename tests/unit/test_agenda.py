@@ -23,8 +23,7 @@ from powernap.config.model import Config as CoreConfig
 from powernap.core.plan import Plan
 from powernap.daemon import agenda as module
 from powernap.daemon.asking import RETRY
-from powernap.daemon.leads import BOOT, DEFAULT, SLEEP
-from powernap.daemon.wake_alarm import SOONEST
+from powernap.daemon.leads import BOOT, DEFAULT, SLEEP, SOONEST
 from powernap.host.clock import SystemClock
 from powernap.host.files import TreeFiles
 from powernap.host.host import Host

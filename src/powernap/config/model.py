@@ -39,6 +39,13 @@ def _restore_within(value: float) -> str | None:
     return None
 
 
+def _kind_of(noun: str, example: str) -> Any:
+    """The key ``type`` of a section that may be called otherwise than its kind."""
+    return option(
+        "", help=f"What kind of {noun} it is; without it, the name of the section.", example=example
+    )
+
+
 @dataclass(frozen=True)
 class Settings:
     """Settings of the whole machine: they stand before the first section."""
@@ -152,9 +159,7 @@ class Stage:
 class Watching:
     """Options that every monitor has."""
 
-    type: str = option(
-        "", help="What kind of monitor it is; without it, the name of the section.", example="tcp"
-    )
+    type: str = _kind_of("monitor", example="tcp")
     enabled: bool = option(True, help="`false` leaves the monitor out.", example="false")
     hold: float = option(
         0.0,
@@ -199,18 +204,14 @@ class Rule:
 class Acting:
     """Options that every action has."""
 
-    type: str = option(
-        "", help="What kind of action it is; without it, the name of the section.", example="units"
-    )
+    type: str = _kind_of("action", example="units")
 
 
 @dataclass(frozen=True)
 class Metering:
     """Options that every meter has."""
 
-    type: str = option(
-        "", help="What kind of meter it is; without it, the name of the section.", example="plug"
-    )
+    type: str = _kind_of("meter", example="plug")
     enabled: bool = option(
         True, help="`false` leaves the meter out, also one that is used by itself.", example="false"
     )
@@ -220,9 +221,7 @@ class Metering:
 class Scheduling:
     """Options that every schedule has."""
 
-    type: str = option(
-        "", help="What kind of schedule it is; without it, the name of the section.", example="windows"
-    )
+    type: str = _kind_of("schedule", example="windows")
     enabled: bool = option(True, help="`false` leaves the schedule out.", example="false")
     unless: tuple[str, ...] = option(
         (), help="Schedules: while one of them says anything, this one says nothing.", example='["holidays"]'

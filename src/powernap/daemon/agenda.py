@@ -21,9 +21,8 @@ from powernap.core.units import show_duration
 from powernap.daemon import exceptions, needs, timetables
 from powernap.daemon.asking import Asking
 from powernap.daemon.exceptions import Exceptions, Extended
-from powernap.daemon.leads import BOOT, DEFAULT, SLEEP, Leads
+from powernap.daemon.leads import BOOT, DEFAULT, SLEEP, SOONEST, Leads
 from powernap.daemon.upkeep import Upkeep
-from powernap.daemon.wake_alarm import SOONEST
 from powernap.daemon.watched_files import WatchedFiles
 from powernap.host import zones
 from powernap.host.inotify import on_disk

@@ -10,12 +10,15 @@ from typing import Any
 
 from powernap.host import documents
 from powernap.host.files import Files
+from powernap.sleep.states import OFF, SUSPEND
 
 SLEEP, BOOT = "suspend", "boot"
 DEFAULT = {SLEEP: 15.0, BOOT: 180.0}
 """Seconds, until something is known. Servers take minutes for their firmware's tests."""
 LONGEST = {SLEEP: 300.0, BOOT: 1800.0}
 """Seconds: later than this the alarm was not what started it."""
+SOONEST = {SUSPEND: 30.0, OFF: 300.0}
+"""Seconds: an alarm that rings before the machine is down wakes nobody. Units may take 90 s each to stop (systemd's DefaultTimeoutStopSec)."""
 KEPT = 8
 MARGIN = 1.25
 JITTER = 2.0

@@ -19,7 +19,8 @@ from typing import Protocol
 from powernap.core import events as ev
 from powernap.core.verdict import Lease
 from powernap.daemon.aside import aside
-from powernap.daemon.wake_alarm import SOONEST, WakeAlarm
+from powernap.daemon.leads import SOONEST
+from powernap.daemon.wake_alarm import WakeAlarm
 from powernap.host.availability import Availability
 from powernap.host.host import Host
 from powernap.host.people import has_logind
@@ -160,7 +161,7 @@ class Night:
                 self.before = wake_sources.read(self.host.files)
                 await (self._through_logind(state, by_hand) if self.manager else self._through_kernel(state))
             except SleepError:
-                if not self.closed:
+                if state == states.OFF and not self.closed:
                     self.alarm.clear(ready.alarm)
                 raise
             finally:
@@ -188,11 +189,8 @@ class Night:
         """In a thread: a network card may take its time."""
         known, self.offered = self.offered, {}
         offered = known if state in known else {state: await self._offers(state)}
-        files, wall, request = (
-            self.host.files,
-            self.host.clock.wall(),
-            self.alarm.request(state),
-        )
+        files, wall = self.host.files, self.host.clock.wall()
+        request = self.alarm.request(state)
         record = proof.load(self.proofs)
         ready: preflight.Ready = await aside(
             lambda: preflight.check(files, wall, self.options, request, record, offered=offered), "preflight"

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from powernap.daemon import set_alarm
+from powernap.daemon.leads import SOONEST
 from powernap.host.systemctl import run
 from powernap.sleep import preflight, rtc, states
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from powernap.host.host import Host
     from powernap.sleep.options import SleepOptions
 
-SOONEST = {states.SUSPEND: 30.0, states.OFF: 300.0}
-"""Seconds: an alarm that rings before the machine is down wakes nobody. Units may take 90 s each to stop (systemd's DefaultTimeoutStopSec)."""
 STOPPING_MAX = 2.0
 """Seconds for asking whether the whole system is being shut down."""
 
@@ -65,13 +64,13 @@ class WakeAlarm:
         if state == states.OFF:
             self._note(state, self.ahead)
 
-    def set(self, until: float | None, soonest: float = 0.0) -> None:
+    def set(self, until: float | None, soonest: float = SOONEST[states.SUSPEND]) -> None:
         """Ahead of a sleep of others; ``None``: none is needed. Late is better than never: what is too near is set as soon as it is of use."""
         wall = self.host.clock.wall()
         if until is None:
             self.over()
             return
-        until = max(until, wall + (soonest or SOONEST[states.SUSPEND]))
+        until = max(until, wall + soonest)
         try:
             self.ahead = rtc.arm(self.host.files, until, wall, mine=self.ahead)
             self.set_for = self.ahead.at

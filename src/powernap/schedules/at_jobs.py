@@ -17,7 +17,7 @@ from powernap.core.units import many
 from powernap.core.value import dataclass
 from powernap.host.availability import Availability, available, unavailable
 from powernap.schedules import ScheduleError
-from powernap.schedules._stay import staying
+from powernap.schedules._options import staying
 
 if TYPE_CHECKING:
     from datetime import tzinfo

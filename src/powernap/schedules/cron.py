@@ -25,8 +25,7 @@ from powernap.host import zones
 from powernap.host.availability import Availability, available, unavailable
 from powernap.schedules import ScheduleError
 from powernap.schedules._cron import following, parse, stays
-from powernap.schedules._names import WrongError
-from powernap.schedules._stay import staying
+from powernap.schedules._options import check_deepest, deepening, each, staying, zone_of
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -34,14 +33,8 @@ if TYPE_CHECKING:
     from powernap.host.host import Host
 
 
-def wrong(texts: tuple[str, ...]) -> str | None:
-    """What is wrong with a list of expressions, for an option's check."""
-    try:
-        for text in texts:
-            parse(text)
-    except WrongError as error:
-        return str(error)
-    return None
+wrong = each(parse)
+"""What is wrong with a list of expressions, for an option's check."""
 
 
 @dataclass(frozen=True)
@@ -55,19 +48,11 @@ class Options:
         600.0, "How long the machine is kept up (or may nap, or must be off) from each of the times on."
     )
     means: str = option(UP, choices=(UP, NAP, OFF), help="What is said of that time.")
-    deepest: str = option(
-        "", example="ease", help='With `means = "nap"`: the deepest stage then; without it, all.'
-    )
-    zone: str = option(
-        "",
-        example="Europe/Berlin",
-        check=zones.wrong,
-        help="Time zone of the expressions; without it, the machine's.",
-    )
+    deepest: str = deepening()
+    zone: str = zone_of("the expressions")
 
     def __post_init__(self) -> None:
-        if self.deepest and self.means != NAP:
-            raise ValueError('"deepest" says how deep a nap may be, and none is allowed; write means = "nap"')
+        check_deepest(self.means, self.deepest)
 
 
 def probe(host: Host, options: Options) -> Availability:

@@ -23,7 +23,7 @@ from powernap.host.availability import Availability, available, unavailable
 from powernap.schedules import ScheduleError
 from powernap.schedules._cron import Rule, parse, stays
 from powernap.schedules._names import WrongError
-from powernap.schedules._stay import staying
+from powernap.schedules._options import staying
 
 if TYPE_CHECKING:
     from datetime import tzinfo

@@ -30,6 +30,7 @@ from powernap.host.availability import Availability, available, unavailable
 from powernap.schedules import ScheduleError
 from powernap.schedules._calendar import YEARS, Day, Rule, days, edge, on
 from powernap.schedules._names import WrongError, month, weekday
+from powernap.schedules._options import check_deepest, deepening, each, zone_of
 from powernap.schedules._wall import DAY, Wall
 
 if TYPE_CHECKING:
@@ -142,17 +143,11 @@ def lines(content: str, path: str) -> Iterator[Rule]:
             raise WrongError(f"{path}:{number}: {error}") from None
 
 
-def wrong(texts: tuple[str, ...]) -> str | None:
-    """What is wrong with a list of days, for an option's check."""
-    try:
-        for text in texts:
-            parse(text)
-    except WrongError as error:
-        return str(error)
-    return None
-
-
 # --- the schedule
+
+
+wrong = each(parse)
+"""What is wrong with a list of days, for an option's check."""
 
 
 @dataclass(frozen=True)
@@ -173,21 +168,13 @@ class Options:
         choices=(UP, NAP, OFF, DAYS),
         help="What is said of these days; `days`: nothing, they are for the `unless` of other schedules.",
     )
-    deepest: str = option(
-        "", example="ease", help='With `means = "nap"`: the deepest stage then; without it, all.'
-    )
-    zone: str = option(
-        "",
-        example="Europe/Berlin",
-        check=zones.wrong,
-        help="Time zone of the days; without it, the machine's.",
-    )
+    deepest: str = deepening()
+    zone: str = zone_of("the days")
 
     def __post_init__(self) -> None:
         if not (self.days or self.file):
             raise ValueError('it names no day; write, for example, days = ["12-25", "easter-2"]')
-        if self.deepest and self.means != NAP:
-            raise ValueError('"deepest" says how deep a nap may be, and none is allowed; write means = "nap"')
+        check_deepest(self.means, self.deepest)
 
 
 def _rules(host: Host, options: Options) -> list[Rule]:

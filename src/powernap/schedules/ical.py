@@ -24,6 +24,7 @@ from powernap.host.inotify import on_disk
 from powernap.schedules import ScheduleError, _ical_source
 from powernap.schedules._ical_source import is_file, is_open, key, shown
 from powernap.schedules._ical_upkeep import State, due, origin, refresh, state
+from powernap.schedules._options import check_deepest, deepening, zone_of
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -64,9 +65,7 @@ class Options:
         choices=(UP, NAP, OFF, DAYS),
         help="What an event says: the machine must be up, may nap, must be off, or nothing but that this is one of the days that others name.",
     )
-    deepest: str = option(
-        "", example="ease", help='With means = "nap": the deepest stage then; without it, all.'
-    )
+    deepest: str = deepening()
     only: str = option(
         "", unit="regex", example="^Servers?:", help="Only events with this in their titles; without it, all."
     )
@@ -78,12 +77,7 @@ class Options:
         help="Whether events that are shown as free, as holidays mostly are, count too.",
         example="false",
     )
-    zone: str = option(
-        "",
-        example="Europe/Berlin",
-        check=zones.wrong,
-        help="Time zone of whole days and of times that name none; without it, the machine's.",
-    )
+    zone: str = zone_of("whole days and of times that name none")
     every: float = option(
         3600.0, unit="duration", example="6h", help="How often an address is asked for a newer one."
     )
@@ -101,8 +95,7 @@ class Options:
     )
 
     def __post_init__(self) -> None:
-        if self.deepest and self.means != NAP:
-            raise ValueError('"deepest" says how deep a nap may be; write means = "nap" too, or leave it out')
+        check_deepest(self.means, self.deepest)
         if is_file(self.source) and (self.secret_file or self.cacert):
             raise ValueError("a file needs no secret_file and no cacert; leave them out")
         if self.means != UP and is_open(self.source):

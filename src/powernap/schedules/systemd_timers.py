@@ -24,7 +24,7 @@ from powernap.core.value import dataclass
 from powernap.host.availability import Availability, available, unavailable
 from powernap.host.systemctl import run
 from powernap.schedules import ScheduleError
-from powernap.schedules._stay import staying
+from powernap.schedules._options import staying
 
 if TYPE_CHECKING:
     from datetime import tzinfo

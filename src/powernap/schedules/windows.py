@@ -30,6 +30,7 @@ from powernap.host import zones
 from powernap.host.availability import Availability, available, unavailable
 from powernap.schedules import ScheduleError
 from powernap.schedules._names import WrongError, is_weekday, weekday
+from powernap.schedules._options import zone_of
 from powernap.schedules._wall import DAY, Wall
 from powernap.schedules._wall import weekday as weekday_of
 
@@ -174,12 +175,7 @@ class Options:
     )
     off: tuple[str, ...] = option((), example="Sat,Sun", check=wrong, help="When it must be off.")
     deepest: str = option("", example="ease", help="With `nap`: the deepest stage then; without it, all.")
-    zone: str = option(
-        "",
-        example="Europe/Berlin",
-        check=zones.wrong,
-        help="Time zone of windows that name none; without it, the machine's.",
-    )
+    zone: str = zone_of("windows that name none")
 
     def __post_init__(self) -> None:
         if not (self.up or self.nap or self.off):
