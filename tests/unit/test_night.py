@@ -45,6 +45,11 @@ class Bed:
             lambda: self.did.append("recount"),
         )
 
+    def manager(self) -> Slow:
+        """From now on there is a login manager, which says yes."""
+        self.night.manager = manager = Slow()  # type: ignore[assignment]
+        return manager
+
     def written(self, moment: str, path: str) -> None:
         """Each write, by its file's name."""
         if moment == "before":
@@ -312,6 +317,11 @@ def test_a_shutdown_needs_no_safety_alarm(tmp_path):
 # --- with schedules
 
 
+async def over(bed: Bed, what: str) -> None:
+    """In the loop, as the login manager tells it."""
+    bed.night._over(what, 0.0)
+
+
 def rings_in(bed: Bed) -> int:
     """Seconds until the alarm that is set; 0: none is."""
     raw = bed.kernel.read(ALARM).strip()
@@ -423,6 +433,39 @@ def test_a_shutdown_by_somebody_has_the_alarm_for_the_next_need(tmp_path):
     assert rings_in(bed) == 0
 
 
+@pytest.mark.parametrize("need", [None, 7200.0])
+def test_the_alarm_for_somebody_elses_sleep_stands_until_that_is_over(tmp_path, need):
+    """Regression: everything was put back for it, so the daemon was free, had no need of its own, and cleared it before the machine slept."""
+    bed = Bed(tmp_path, **SURE, alarm=3600.0)
+    manager = bed.manager()
+    bed.night.alarm.wanted = lambda _state: need and bed.clock.wall() + need
+    manager.begun["sleep"] = 0.0
+    bed.night._coming("sleep")
+    bed.night.unguard()
+    run(bed.night.stand_guard())
+    assert rings_in(bed) == pytest.approx(3600, abs=2)
+    del manager.begun["sleep"]
+    run(over(bed, "sleep"))
+    assert rings_in(bed) == 0
+
+
+def test_a_shutdown_by_somebody_while_our_own_sleep_ends_has_its_alarm(tmp_path):
+    """Regression: it was taken for our own. Neither does the end of our sleep clear it."""
+    bed = Bed(tmp_path, **SURE, alarm=7200.0)
+    manager = bed.manager()
+    bed.night.alarm.wanted = lambda state: bed.clock.wall() + (3400.0 if state == "power-off" else 3600.0)
+
+    async def sleeps(_state: str, *, automatic: bool) -> None:
+        for what in ("sleep", "shutdown"):
+            manager.begun[what] = 0.0
+            bed.night._coming(what)
+
+    manager.sleep_through = sleeps  # type: ignore[attr-defined]
+    bed.sleeps()
+    assert bed.did.count("LeaseTaken") == 1
+    assert rings_in(bed) == pytest.approx(3400, abs=2)
+
+
 def test_an_alarm_that_cannot_be_set_for_others_is_told(tmp_path):
     """Everything is put back all the same."""
     bed = Bed(tmp_path, **SURE, alarm=3600.0)
@@ -461,6 +504,9 @@ class Slow:
         self.heard = False
 
     def drop(self) -> None:
+        """It holds none."""
+
+    def release(self) -> None:
         """It holds none."""
 
     def close(self) -> None:

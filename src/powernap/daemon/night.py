@@ -54,9 +54,10 @@ class Night:
     """Made when the first stage is entered or the first sleep comes near. Everything happens in the loop's thread.
 
     :param feed: takes events for the core. :param proofs: the record of `powernap prove-wake`.
-    :param recount: called after somebody else's sleep, of which the clocks may have told nothing: it was shorter than a second.
+    :param after_others: called after somebody else's sleep, of which the clocks may have told nothing: it was shorter than a second.
     :param wanted: when the machine is to be woken from a sleep state (seconds since the epoch), should it enter that now.
     :ivar manager: the login manager, ``None`` where the kernel is asked directly; ``watch``: whose locks hold off a sleep.
+    :ivar entering: the sleep state of our own sleep, until that is over.
     :ivar offered: what the machine answered when it was last asked for a state; good for one sleep.
     :ivar turned_away: a sleep was refused only because the one before was not over.
     :ivar rang: when the alarm was to ring, where it was that which ended the latest sleep.
@@ -70,11 +71,11 @@ class Night:
         feed: Callable[[ev.Event], None],
         say: Say,
         proofs: str = proof.DEFAULT,
-        recount: Callable[[], None] = lambda: None,
+        after_others: Callable[[], None] = lambda: None,
         wanted: Callable[[str], float | None] = lambda _: None,
     ) -> None:
         self.host, self.options, self.feed, self.say, self.proofs = host, options, feed, say, proofs
-        self.recount = recount
+        self.after_others = after_others
         self.guarded = self.closed = False
         self.alarm = WakeAlarm(
             host, options, wanted, say, os.path.join(os.path.dirname(proofs), "set-alarm.json")
@@ -85,7 +86,8 @@ class Night:
         self.watch = LockWatch(self.manager, self._unblocked) if self.manager else None
         self.before: wake_sources.Snapshot | None = None
         self.offered: dict[str, Availability] = {}
-        self.entering = self.turned_away = self.unwanted = False
+        self.entering = ""
+        self.turned_away = self.unwanted = False
         self.questions = 0
         self.cancelled = asyncio.Event()
         self.unguarded = ""
@@ -151,7 +153,7 @@ class Night:
 
         :raises SleepError: it did not sleep.
         """
-        self.entering = True
+        self.entering = state
         try:
             await self._put_back(put_back)
             ready = await self._make_ready(state)
@@ -162,14 +164,14 @@ class Night:
                 await (self._through_logind(state, by_hand) if self.manager else self._through_kernel(state))
             except SleepError:
                 if state == states.OFF and not self.closed:
-                    self.alarm.clear(ready.alarm)
+                    self.alarm.slept(ready.alarm)
                 raise
             finally:
                 # On the way off we end before the machine does, and the alarm is what brings it back.
                 if state != states.OFF:
-                    self.alarm.clear(ready.alarm)
+                    self.alarm.slept(ready.alarm)
         finally:
-            self.entering = False
+            self.entering = ""
             self._rest()
             if self.turned_away:
                 self.turned_away = False
@@ -241,8 +243,8 @@ class Night:
 
         Where nobody tells of a sleep before it comes, the alarm is set now.
         """
-        if self.entering:
-            return
+        if self.entering or (self.manager and self.manager.begun):
+            return  # the alarm that is set now is for what is coming
         until = self.alarm.wanted(states.SUSPEND)
         if self.manager is None:
             self.alarm.set(until)
@@ -294,8 +296,11 @@ class Night:
             if not (wanted or self.entering or self.questions):
                 self.manager.close()
 
+    def _ours(self, what: str) -> bool:
+        return bool(self.entering) and inhibitors.lock_of(self.entering) == what
+
     def _coming(self, what: str) -> None:
-        if self.entering:
+        if self._ours(what):
             return
         why = (
             "this machine is being shut down"
@@ -310,12 +315,12 @@ class Night:
         if self.manager and not self.guarded:
             self.manager.release()  # nothing is changed: it may go on
 
-    def _over(self, _what: str, _slept: float) -> None:
-        if not self.entering:
+    def _over(self, what: str, _slept: float) -> None:
+        if not self._ours(what):
             self.alarm.over()
             if self.manager:
                 asyncio.get_running_loop().call_soon(self._rest)  # it is the manager that calls
-            self.recount()
+            self.after_others()
             self.feed(ev.LeaseEnded(self.host.clock.boottime(), LEASE))
 
     def _lost(self, why: str) -> None:
@@ -336,7 +341,9 @@ class Night:
 
     def close(self) -> None:
         """The end. The alarm that was set ahead is taken back, unless the machine goes off with us."""
-        if self.manager is None:
+        if self.entering == states.OFF:
+            pass  # the alarm that was set for it brings the machine back
+        elif self.manager is None:
             self.alarm.stop()
         elif "shutdown" not in self.manager.begun:
             self.alarm.over()

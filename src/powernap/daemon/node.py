@@ -113,7 +113,7 @@ class Node:
             self.feed,
             self.voice.say,
             proofs,
-            self.resumes.count,
+            self._after_others,
             self._wanted,
         )
 
@@ -133,6 +133,11 @@ class Node:
     def _wanted(self, state: str) -> float | None:
         """When the machine is to be woken from a sleep state for its schedules; in seconds since the epoch."""
         return self.agenda.wanted(state) if self.agenda and self.acting else None
+
+    def _after_others(self) -> None:
+        """Somebody else's sleep is over, or was called off."""
+        self.resumes.count()
+        self._stand_guard()
 
     def _stand_guard(self) -> None:
         """Once there is a need, no sleep comes before its alarm is set, whoever starts it."""

@@ -51,7 +51,7 @@ class WakeAlarm:
 
     def taken(self, state: str, alarm: rtc.Alarm | None) -> None:
         """That check has set it, or moved the one that was set ahead."""
-        self.ahead = None
+        self.ahead = alarm
         self._note(state, alarm)
 
     def for_others(self, what: str) -> None:
@@ -86,11 +86,17 @@ class WakeAlarm:
 
     def over(self) -> None:
         """What was set ahead is no longer wanted."""
-        self.clear(self.ahead)
-        self.ahead = self.set_for = None
+        self._drop()
+        self.set_for = None
 
-    def clear(self, alarm: rtc.Alarm | None) -> None:
+    def slept(self, alarm: rtc.Alarm | None) -> None:
+        """Our own sleep is over; unless something else is coming already, its alarm goes."""
+        if self.ahead is alarm:
+            self._drop()
+
+    def _drop(self) -> None:
         """An alarm that did not ring is not left behind to wake whoever sleeps next."""
+        alarm, self.ahead = self.ahead, None
         if alarm is None:
             return
         try:
