@@ -241,8 +241,8 @@ def sleep() -> float:
 def main() -> int:
     """The program: 0, or 1 where there is no lab."""
     parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=20, metavar="N", help="keys for each stage (20)")
-    parser.add_argument("--sleeps", type=int, default=5, metavar="N", help="sleeps for each stage (5)")
+    parser.add_argument("--rounds", type=int, default=12, metavar="N", help="keys for each stage (12)")
+    parser.add_argument("--sleeps", type=int, default=4, metavar="N", help="sleeps for each stage (4)")
     parser.add_argument("--quick", action="store_true", help="three rounds, one sleep, a few actions")
     parser.add_argument(
         "--only",
