@@ -95,30 +95,33 @@ PREFIX  ?= /opt/powernap
 DESTDIR ?=
 LOCAL   := $(DESTDIR)/usr/local
 install:
-	install -d $(DESTDIR)/etc/systemd/system $(DESTDIR)/etc/powernap/conf.d $(DESTDIR)/usr/lib/sysusers.d
+	install -d $(DESTDIR)/etc/systemd/system $(DESTDIR)/etc/powernap/conf.d $(DESTDIR)/etc/powernap/hosts.d $(DESTDIR)/usr/lib/sysusers.d
 	install -d $(LOCAL)/bin $(LOCAL)/sbin $(LOCAL)/share/man/man1 $(LOCAL)/share/man/man8 $(LOCAL)/share/doc/powernap/decisions
 	sed 's|/usr/bin/|$(PREFIX)/bin/|' packaging/powernapd.service | install -m 644 /dev/stdin $(DESTDIR)/etc/systemd/system/powernapd.service
+	sed 's|/usr/bin/|$(PREFIX)/bin/|' packaging/powerwaked.service | install -m 644 /dev/stdin $(DESTDIR)/etc/systemd/system/powerwaked.service
 	install -m 644 packaging/powernap.sysusers $(DESTDIR)/usr/lib/sysusers.d/powernap.conf
 	test -e $(DESTDIR)/etc/powernap/powernap.toml || install -m 644 src/powernap/config/default.toml $(DESTDIR)/etc/powernap/powernap.toml
 	ln -sf $(PREFIX)/bin/powernap $(LOCAL)/bin/powernap
 	ln -sf $(PREFIX)/bin/powernapd $(LOCAL)/sbin/powernapd
+	ln -sf $(PREFIX)/bin/powerwaked $(LOCAL)/sbin/powerwaked
 	install -m 644 docs/man/powernap.1 $(LOCAL)/share/man/man1/
-	install -m 644 docs/man/powernapd.8 $(LOCAL)/share/man/man8/
+	install -m 644 docs/man/powernapd.8 docs/man/powerwaked.8 $(LOCAL)/share/man/man8/
 	install -m 644 $(DOCS:%=docs/%.md) packaging/disks.conf $(LOCAL)/share/doc/powernap/
 	install -m 644 docs/decisions/0*.md $(LOCAL)/share/doc/powernap/decisions/
 	test -n "$(DESTDIR)" || ! command -v systemd-sysusers >/dev/null || systemd-sysusers
 	test -n "$(DESTDIR)" || ! test -d /run/systemd/system || systemctl daemon-reload
-DOCS := concepts sleep schedules reference catalogue json security
+DOCS := concepts sleep schedules others reference catalogue json security
 
 # Puts everything back first. The configuration and the history stay.
 uninstall:
 	test -n "$(DESTDIR)" || ! test -d /run/systemd/system || systemctl disable --now powernapd
+	test -n "$(DESTDIR)" || ! test -d /run/systemd/system || ! test -e /etc/systemd/system/powerwaked.service || systemctl disable --now powerwaked
 	test -n "$(DESTDIR)" || ! test -x $(LOCAL)/bin/powernap || $(LOCAL)/bin/powernap undo
-	rm -f $(DESTDIR)/etc/systemd/system/powernapd.service $(DESTDIR)/usr/lib/sysusers.d/powernap.conf
-	rm -f $(LOCAL)/bin/powernap $(LOCAL)/sbin/powernapd
-	rm -f $(LOCAL)/share/man/man1/powernap.1 $(LOCAL)/share/man/man8/powernapd.8
+	rm -f $(DESTDIR)/etc/systemd/system/powernapd.service $(DESTDIR)/etc/systemd/system/powerwaked.service $(DESTDIR)/usr/lib/sysusers.d/powernap.conf
+	rm -f $(LOCAL)/bin/powernap $(LOCAL)/sbin/powernapd $(LOCAL)/sbin/powerwaked
+	rm -f $(LOCAL)/share/man/man1/powernap.1 $(LOCAL)/share/man/man8/powernapd.8 $(LOCAL)/share/man/man8/powerwaked.8
 	rm -rf $(LOCAL)/share/doc/powernap
-	@echo 'left: /etc/powernap, /var/lib/powernap, the group powernap, $(PREFIX)'
+	@echo 'left: /etc/powernap, /var/lib/powernap, /var/lib/powerwake, the group powernap, $(PREFIX)'
 
 clean:
 	rm -rf $(VENV) .cache docs/_build build dist

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from bench import scheduled
 from bench.arena import Arena, apart, arena, cgroup, cpu_used, memory, threads
 from bench.counters import Counters, clock_watch, counting, tracepoint_ids
 from bench.programs import Programs, programs, storm_result
@@ -321,7 +322,9 @@ def main() -> None:
         help="windows of 20 s; autosuspend at 1 s only; nothing is written to docs",
     )
     parser.add_argument(
-        "--only", choices=[*SITUATIONS, "napping"], help="one situation; nothing is written to docs"
+        "--only",
+        choices=[*SITUATIONS, "napping", "schedules"],
+        help="one situation; nothing is written to docs",
     )
     parser.add_argument("--json", metavar="FILE", help="also write every figure here")
     args = parser.parse_args()
@@ -334,10 +337,14 @@ def main() -> None:
                 results += measure(compiled, ids, name, window, Path(directory))
         if args.only in (None, "napping"):
             results.append(napping(ids, window, Path(directory)))
+        weights = scheduled.measure(Path(directory) / "weights") if args.only in (None, "schedules") else []
         others = added(compiled, Path(directory), 3 if args.quick else 9) if args.only is None else []
     said()
     facts = machine()
-    section = text(results, facts, "python -m bench.overhead" + (" --quick" if args.quick else ""), window)
+    command = "python -m bench.overhead" + (" --quick" if args.quick else "")
+    section = text(results, facts, command, window) if results else provenance(facts, command)
+    if weights:
+        section += f"\nWhat schedules weigh, {scheduled.TEXT}.\n\n{scheduled.table(weights)}"
     if others:
         section += (
             f"\nWhat each program that others start costs more, while powernapd watches ({len(others)} pairs of storms, us of CPU; "
@@ -349,6 +356,7 @@ def main() -> None:
             "version": 1,
             "machine": facts,
             "results": [asdict(result) for result in results],
+            "schedules": [asdict(weight) for weight in weights],
             "added_us": others,
         }
         write_json(args.json, document)

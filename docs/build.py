@@ -11,6 +11,7 @@ from powernap import __version__, actions, monitors
 from powernap.cli.main import parser
 from powernap.config.reference import reference
 from powernap.daemon.places import arguments
+from powernap.wakeproxy.places import arguments as waker_arguments
 
 HERE = pathlib.Path(__file__).parent
 DATE = "2026-11-22"
@@ -65,6 +66,29 @@ FILES = """
 
 /usr/local/share/doc/powernap/: reference.md (every option), json.md (every document), concepts.md, security.md.
 """
+WAKER_EXIT = """
+0: Stopped as asked, or shown.
+
+2: Wrong usage, or an inventory with faults: nothing was begun.
+
+3: Not permitted.
+
+70: A defect of powerwaked's own ended it; the unit restarts it.
+"""
+WAKER_SIGNALS = """
+SIGTERM: Stop.
+
+SIGHUP: Read the inventory again; one with faults changes nothing.
+"""
+WAKER_FILES = """
+/etc/powernap/hosts.d/*.toml: The inventory, by name, later wins.
+
+/run/powerwake/status.json: What is known of the machines now.
+
+/var/lib/powerwake/lead-times/: How long each takes to come up.
+
+/usr/local/share/doc/powernap/others.md: How all of it is meant.
+"""
 SIGNALS = """
 SIGTERM: Put everything back, then stop.
 
@@ -98,6 +122,17 @@ def powernapd_8() -> str:
     extra = {"EXIT STATUS": DAEMON_EXIT, "SIGNALS": SIGNALS, "FILES": FILES, "SEE ALSO": "`powernap`(1)"}
     purpose = "let this machine sleep whenever nobody needs it"
     return manpage.page(arguments(), 8, __version__, DATE, purpose, extra)
+
+
+def powerwaked_8() -> str:
+    extra = {
+        "EXIT STATUS": WAKER_EXIT,
+        "SIGNALS": WAKER_SIGNALS,
+        "FILES": WAKER_FILES,
+        "SEE ALSO": "`powernapd`(8), `powernap`(1)",
+    }
+    purpose = "wake other machines when their schedules need them"
+    return manpage.page(waker_arguments(), 8, __version__, DATE, purpose, extra)
 
 
 def first_line(text: str | None) -> str:
@@ -147,6 +182,7 @@ def pages() -> dict[str, str]:
     return {
         "man/powernap.1": powernap_1(),
         "man/powernapd.8": powernapd_8(),
+        "man/powerwaked.8": powerwaked_8(),
         "reference.md": reference(),
         "catalogue.md": catalogue(),
         state_diagram.PAGE: state_diagram.drawn((HERE / state_diagram.PAGE).read_text(encoding="utf-8")),

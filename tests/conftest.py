@@ -5,6 +5,12 @@ from __future__ import annotations
 import os
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("untimed", deadline=None)
+"""No test is timed: this machine may be busy. In CI hypothesis has a profile of its own, which times nothing either."""
+if os.environ.get("CI") != "true":
+    settings.load_profile("untimed")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -165,7 +165,7 @@ class Night:
         """What the test says."""
         return self.woke
 
-    def close(self) -> None:
+    def close(self, *, ending: bool = True) -> None:
         """Noted."""
         self.did.append("close")
 

@@ -9,6 +9,21 @@ SLOW = 400.0
 """Seconds for a whole cycle: on a busy machine the guest has a twentieth of a processor."""
 
 
+def now(lab: Guest) -> int:
+    """The guest's clock, in seconds since the epoch."""
+    return int(lab.run("date", "+%s").text())
+
+
+def settled_drivers(lab: Guest) -> None:
+    """A sleep without powernapd, of a machine whose PS/2 keyboard takes the keys: drivers settle in their second life."""
+    lab.unplug_keyboard()
+    sleeping = lab.begin("sh", "-c", "echo mem > /sys/power/state")
+    lab.qmp.wait("SUSPEND", SLOW)
+    lab.wakeup()
+    lab.finish(sleeping, SLOW).text()
+    lab.qmp.events()
+
+
 def slept_once(lab: Guest, widest: int = 1) -> Tree:
     """A sleep without powernapd, since drivers settle in their second life; and an admin's settings. All settings then."""
     lab.call("guest_sleep:settings_of_an_admin", widest)

@@ -30,6 +30,9 @@ nap = "daily 09:00-12:00"
 [schedule.closed]
 type = "dates"
 days = "2026-12-24"
+[schedule.backup]
+type = "cron"
+at = "30 20 * * *"
 [schedule.broken]
 type = "dates"
 file = "/nonexistent/dates"
@@ -55,6 +58,7 @@ def scheduled(place: Path, printed: Callable[..., Any]) -> dict[str, list[Any]]:
         "need": {"at": now + 7200, "schedule": "office", "detail": "x"},
         "troubles": [{"schedule": "broken", "reason": "x", "remedy": "y", "since": now - 600}],
         "lead": {"suspend": 5, "boot": 120},
+        "told_last": {"broken": {"end": now + 1e7, "spans": []}},
     }
     script = conversation([], status={"config": [str(config)]}, schedule=told)
     draft = ("--config", str(config), "--state", str(place))

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from fakedaemon import free_path
+from fakedaemon import FakeDaemon, free_path
 from integration.daemon_process import Daemon, read_line, request
 from integration.schedule_documents import scheduled
 from integration.test_measure import Rig
@@ -30,6 +30,7 @@ from powernap.host.host import Host
 from powernap.host.knobs import Change, MachineKnobs
 from powernap.host.ledger import Ledger
 from powernap.host.ledger_file import LedgerFile
+from unit.test_cli_commands import conversation
 
 ACTING = """
 mode = "act"
@@ -96,6 +97,7 @@ def documents(place: Path, work: str) -> Documents:
         "Errors": [printed("why", status=3), printed("nap", "x", status=3)],
         **configuration(place),
         "powernap undo --json": undone(place),
+        "powernap postpone --json": postponed(),
         **metered(place),
         **scheduled(place, printed),
         "powernap doctor --json": [printed("doctor", "--for", "300ms", status=None), examined(place)],
@@ -125,6 +127,16 @@ def configuration(place: Path) -> Documents:
             printed("config", "explain", key) for key in ("stage.after", "stage.sleep", "monitor.tcp")
         ],
     }
+
+
+def postponed() -> list[Any]:
+    """By a user, and by root."""
+    answer = {"schedule": "night", "was": time.time(), "until": time.time() + 60.0}
+    found = []
+    for left in (3600.0, None):
+        with FakeDaemon(conversation([], postpone={**answer, "left_s": left})) as daemon:
+            found.append(printed("postpone", socket=daemon.path))
+    return found
 
 
 def undone(place: Path) -> list[Any]:

@@ -8,6 +8,8 @@ import pytest
 
 from lab.installed import Daemon
 from nights import SLOW
+from nights import now as clock
+from nights import settled_drivers as slept_before
 
 pytestmark = [pytest.mark.root]
 
@@ -34,24 +36,9 @@ sleep = "suspend"
 MINUTE = 60
 
 
-def clock(lab):
-    """The guest's, in seconds since the epoch."""
-    return int(lab.run("date", "+%s").text())
-
-
 def minute(instant):
     """As a window has it."""
     return dt.datetime.fromtimestamp(instant, dt.UTC).strftime("%H:%M")
-
-
-def slept_before(lab):
-    """Drivers settle in their second life."""
-    lab.unplug_keyboard()
-    sleeping = lab.begin("sh", "-c", "echo mem > /sys/power/state")
-    lab.qmp.wait("SUSPEND", SLOW)
-    lab.wakeup()
-    lab.finish(sleeping, SLOW).text()
-    lab.qmp.events()
 
 
 def alarm_of_a_machine_that_is_off(lab):
@@ -86,6 +73,30 @@ def test_a_schedule_wakes_it_in_time(kernel_lab):
     assert ("window", "morning") in [(each["kind"], each["name"]) for each in blockers]
     assert [each["event"] for each in daemon.history()].count("sleep") == 1
     assert daemon.ask("schedule")["lead"]["suspend"] < 60
+
+
+CRON = '[schedule.minutes]\ntype = "cron"\nat = "*/2 * * * *"\nstay = "5s"\nzone = "UTC"\n'
+
+
+@pytest.mark.long
+def test_three_sleeps_in_a_row_are_ended_in_time(kernel_lab):
+    """Each of them by the alarm for the next time of a cron expression; it stays up until that, and sleeps again after it."""
+    lab = kernel_lab
+    slept_before(lab)
+    daemon = Daemon(lab, CONFIG.format(stage=SUSPEND) + CRON)
+    daemon.start()
+    lab.call("guest_schedule:until_told", "left", 3, SLOW, limit=SLOW)
+    told = daemon.history()
+    sleeps, resumes, lefts = (
+        [each for each in told if each["event"] == kind] for kind in ("sleep", "resumed", "left")
+    )
+    assert len(resumes) == len(lefts) == 3
+    for number, (sleep, resumed, left) in enumerate(zip(sleeps, resumes, lefts, strict=False)):
+        need = (sleep["time"] // (2 * MINUTE) + 1) * 2 * MINUTE
+        assert resumed["detail"].endswith("woken by the clock's alarm (rtc0)")
+        assert resumed["time"] <= left["time"] <= need
+        assert all(each["time"] >= need + 5 for each in sleeps[number + 1 :])
+    assert "schedule-missed" not in [each["event"] for each in told]
 
 
 @pytest.mark.long

@@ -16,13 +16,16 @@ from hypothesis import strategies as st
 
 import fakesleep
 from agendas import DAY, HOUR, LADDER, MONDAY, OFFICE, Clock, Diary, config, instant
+from deadserver import DeadServer
 from fakekernel import acpi_server
 from keeper import run
 from loop_ears import until
 from powernap.config.model import Config as CoreConfig
 from powernap.core.plan import Plan
 from powernap.daemon import agenda as module
+from powernap.daemon import settling
 from powernap.daemon.asking import RETRY
+from powernap.daemon.exceptions import OVER_MAX
 from powernap.daemon.leads import BOOT, DEFAULT, SLEEP, SOONEST
 from powernap.host.clock import SystemClock
 from powernap.host.files import TreeFiles
@@ -287,7 +290,7 @@ async def test_what_is_skipped_says_nothing_at_once(diary: Diary) -> None:
     assert need.at == instant("2035-01-02 12:00")
     diary.agenda.restore("bob")
     assert diary.up() == [("office", KEPT_UP)]
-    assert diary.said == [("schedule-skipped", "alice: office for 1d"), ("schedule-restored", "bob")]
+    assert diary.said == [("schedule-skipped", "alice skipped the schedule office for 1d"), ("schedule-restored", "bob took all exceptions to the schedules back")]  # fmt: skip
     await diary.answered()
     assert diary.up() == [("office", KEPT_UP)]
 
@@ -303,7 +306,7 @@ async def test_extended_it_stays_up_and_is_woken(diary: Diary) -> None:
     need = diary.agenda.need()
     assert need is not None
     assert (need.at, need.schedule) == (diary.clock.at + 2 * HOUR, "extended")
-    assert diary.said[-1] == ("schedule-skipped", "carol: all schedules for 1d")
+    assert diary.said[-1] == ("schedule-skipped", "carol skipped all schedules for 1d")
 
 
 @kept(OFFICE, "2035-01-01 12:00")
@@ -371,6 +374,24 @@ async def test_a_schedule_in_trouble_keeps_the_machine_up_and_is_asked_again(dia
     assert diary.agenda.facts()["troubles"] == []
 
 
+@kept(SHUTDOWNS + OFFICE, "2035-01-01 20:00")
+async def test_a_schedule_in_trouble_that_is_skipped_keeps_nobody_up_until_that_ends(diary: Diary) -> None:
+    """What an admin does not want to know of need not be known; and the timer comes when it is over."""
+    scheduled = Path(diary.host.files.root) / "run/systemd/shutdown/scheduled"  # type: ignore[attr-defined]
+    scheduled.parent.mkdir(parents=True)
+    scheduled.write_text("nonsense")
+    await diary.look()
+    now = diary.clock.at
+    diary.agenda.skip("office", now, now + HOUR, "root")
+    assert [name for name, _ in diary.up()] == ["shutdowns"]
+    diary.agenda.skip("shutdowns", now, now + 100.0, "root")
+    assert diary.up() == []
+    assert diary.agenda._edge(now) == now + 100.0
+    diary.clock.at += 101.0
+    await diary.look()
+    assert [name for name, _ in diary.up()] == ["shutdowns"]
+
+
 @kept(OFFICE)
 async def test_a_limit_of_watches_that_is_reached_is_said_once_and_made_up_for(diary: Diary) -> None:
     """The files are read each hour then."""
@@ -413,7 +434,7 @@ async def test_closed_it_tells_nothing_more(diary: Diary) -> None:
     """Also while they are being asked."""
     diary.agenda.look()
     told = len(diary.fed)
-    diary.agenda._touched()
+    diary.agenda.settling.touched()
     diary.agenda.close()
     diary.agenda.look()
     await asyncio.sleep(0.05)
@@ -425,8 +446,8 @@ async def test_closed_it_tells_nothing_more(diary: Diary) -> None:
 
 def test_a_file_that_comes_and_goes_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A shutdown is scheduled where even its directory was not there, and cancelled."""
-    monkeypatch.setattr(module, "SETTLE", 0.01)
-    monkeypatch.setattr(module, "CALM", 0.02)
+    monkeypatch.setattr(settling, "SETTLE", 0.01)
+    monkeypatch.setattr(settling, "CALM", 0.02)
 
     @kept(SHUTDOWNS)
     async def claim(diary: Diary) -> None:
@@ -444,7 +465,7 @@ def test_a_file_that_comes_and_goes_is_noticed(tmp_path: Path, monkeypatch: pyte
 
 def test_a_change_of_the_machines_zone_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As timedatectl(1) does it; windows without a zone hold in the new one."""
-    monkeypatch.setattr(module, "SETTLE", 0.01)
+    monkeypatch.setattr(settling, "SETTLE", 0.01)
 
     @kept(OFFICE.replace(" UTC", ""), "2035-01-01 05:00")
     async def claim(diary: Diary) -> None:
@@ -460,20 +481,78 @@ def test_a_change_of_the_machines_zone_is_noticed(tmp_path: Path, monkeypatch: p
     claim(tmp_path)
 
 
-@kept(OFFICE)
-async def test_a_file_that_changes_all_the_time_is_read_now_and_then(diary: Diary) -> None:
-    """Soon after the first change, and then no sooner than half a minute later."""
-    diary.agenda._touched()
-    first = diary.agenda.settling
-    assert first is not None
-    assert first.when() <= diary.agenda.loop.time() + module.SETTLE
-    diary.agenda._touched()
-    assert diary.agenda.settling is first
-    diary.agenda._settled()
-    diary.agenda._touched()
-    second = diary.agenda.settling
-    assert second is not None
-    assert second.when() > diary.agenda.loop.time() + module.CALM / 2
+DEAD = """
+[schedule.days]
+type = "dates"
+file = "/dead/holidays"
+means = "up"
+[schedule.calendar]
+type = "ical"
+source = "/dead/team.ics"
+"""
+
+
+def test_a_server_that_is_gone_never_hangs_the_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Regression: to watch a file on it, and to look whether a calendar is another one, was done in the loop's thread.
+
+    The others answer, whose files are watched; those on the server are in trouble, and what they say is taken once it is back.
+    """
+    monkeypatch.setattr(settling, "SETTLE", 0.01)
+    monkeypatch.setattr(settling, "CALM", 0.02)
+    (tmp_path / "dead").mkdir()
+    (tmp_path / "dead/holidays").write_text("01-01\n")
+    server = DeadServer(monkeypatch, str(tmp_path / "dead"))
+
+    @kept(DEAD + SHUTDOWNS + OFFICE)
+    async def claim(diary: Diary) -> None:
+        diary.agenda.asking.limit = 0.3
+        await diary.look()
+        assert server.waiting == 2
+        assert {*diary.agenda.asking.told} == {"shutdowns", "office"}
+        assert [name for name, _ in diary.up()] == ["days", "calendar"]
+        assert "does not answer" in diary.up()[0][1]
+        (tmp_path / "run/systemd/shutdown").mkdir(parents=True)
+        (tmp_path / "run/systemd/shutdown/scheduled").write_text(
+            f"USEC={(diary.clock.at + 60) * 1e6:.0f}\nMODE=poweroff\n"
+        )
+        await until(lambda: "shutdowns" in dict(diary.up()))
+        server.back.set()
+        await until(lambda: dict(diary.up()).get("days") == "the schedule keeps it up: 01-01")
+        (tmp_path / "dead/holidays").write_text("01-02\n")
+        await until(lambda: "days" not in dict(diary.up()))
+        await diary.answered()
+
+    claim(tmp_path)
+    assert server.touched == []
+
+
+@kept('[schedule.far]\ntype = "dates"\ndays = "12-24"\nmeans = "up"\nzone = "UTC"\n', "2035-01-01 00:00")
+async def test_a_need_that_is_months_away_is_known_at_any_moment(diary: Diary) -> None:
+    """Regression: while it was asked again, only the coming day was known, and no alarm was wanted."""
+    await diary.look()
+    need = diary.agenda.need()
+    assert need is not None
+    seen: set[object] = set()
+    diary.agenda.look()
+    while diary.agenda.task is not None:
+        seen.add(diary.agenda.need())
+        diary.agenda._conclude()
+        await asyncio.sleep(0)
+    assert seen == {need}
+
+
+@kept(OFFICE, "2035-01-01 12:00")
+async def test_exceptions_that_are_over_do_not_pile_up(diary: Diary) -> None:
+    """Regression: one that lasts a second, each second, made the file grow all day; the limit counts those that stand."""
+    await diary.look()
+    diary.agenda.skip("office", diary.clock.at, diary.clock.at + DAY, "alice")
+    for _ in range(3 * OVER_MAX):
+        diary.agenda.extend(diary.clock.at, diary.clock.at + 1, "", "bob")
+        diary.clock.go(2)
+    diary.agenda.extend(diary.clock.at, diary.clock.at + 1, "", "bob")
+    assert len(diary.agenda.kept.extended) == OVER_MAX + 1
+    assert [each.who for each in diary.agenda.kept.skipped] == ["alice"]
+    await diary.answered()
 
 
 def test_the_edge_brings_itself() -> None:
@@ -536,12 +615,13 @@ async def test_a_need_that_is_met_is_not_called_missed(diary: Diary) -> None:
     assert diary.said == []
 
 
-def test_the_alarm_that_is_set_is_told(tmp_path: Path) -> None:
-    """Whosever it is; on a machine without a clock there is none."""
+@pytest.mark.parametrize("zone", [0, 3600, -12600])
+def test_the_alarm_that_is_set_is_told(tmp_path: Path, zone: int) -> None:
+    """Whosever it is, also of a clock in local time; on a machine without a clock there is none."""
 
     async def asked() -> None:
         kernel = acpi_server(tmp_path / "machine")
-        clock = fakesleep.add_sleep(kernel)
+        clock = fakesleep.add_sleep(kernel, zone=zone)
         agenda = module.Agenda(
             Host(files=kernel, clock=clock), CoreConfig(), "", lambda _event: None, lambda *_: None
         )

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from agendas import DAY, HOUR, MONDAY, OFFICE, Clock, config
+from deadserver import DeadServer
 from keeper import run
 from loop_ears import until
 from powernap.config.model import ScheduleConfig
-from powernap.core.timetable import UP
+from powernap.core.timetable import UP, Span
+from powernap.daemon import timetables
+from powernap.daemon.asides import Asides
 from powernap.daemon.asking import MANY, REACHES, RETRY, Asking, Told
+from powernap.daemon.timetables import together
 from powernap.host.files import TreeFiles
 from powernap.host.host import Host
+from powernap.schedules import ScheduleError
 
 SHUTDOWNS = "[schedule.shutdowns]\n"
 
@@ -52,6 +59,11 @@ class Desk:
             return enough()
 
         await self.asking.ask(noted)
+
+    def said_by(self, name: str) -> list[Span]:
+        """In the end, from now on."""
+        answers = self.asking.answers(self.clock.at)
+        return [span for span in together(answers, self.asking.schedules) if span.schedule == name]
 
     def kinds(self) -> list[str]:
         """What was said."""
@@ -113,6 +125,52 @@ def test_one_in_trouble_from_the_first_moment_is_unknown(tmp_path: Path) -> None
     run(claim())
 
 
+class Reading:
+    """A type that can tell as soon as something has been read."""
+
+    @dataclasses.dataclass(frozen=True)
+    class Options:
+        """None."""
+
+    def __init__(self) -> None:
+        self.error: ScheduleError | None = ScheduleError("it has not been read yet", soon=True)
+
+    def spans(self, *_: object) -> list[Span]:
+        """None, or why not."""
+        if self.error:
+            raise self.error
+        return []
+
+
+def test_one_that_is_read_for_the_first_time_is_not_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It keeps the machine up; when the reading fails that is told, as for any other, and when it can tell after that."""
+    reading = Reading()
+    monkeypatch.setattr(timetables, "module", lambda _: reading)
+
+    async def claim() -> None:
+        desk = Desk(tmp_path, "", ScheduleConfig("team", "ical", Reading.Options()))
+        await desk.ask()
+        assert list(desk.asking.unknown(MONDAY)) == ["team"]
+        assert desk.said == []
+        reading.error = ScheduleError("it could never be read: no answer")
+        await desk.ask()
+        assert desk.kinds() == ["schedule-failed"]
+        reading.error = None
+        await desk.ask()
+        assert desk.kinds() == ["schedule-failed", "schedule-recovered"]
+
+        fresh = Desk(tmp_path, "", ScheduleConfig("team", "ical", Reading.Options()))
+        reading.error = ScheduleError("it has not been read yet", soon=True)
+        await fresh.ask()
+        reading.error = None
+        await fresh.ask()
+        assert fresh.said == []
+
+    run(claim())
+
+
 def test_what_was_told_last_goes_on_and_beyond_it_the_machine_is_needed(tmp_path: Path) -> None:
     """Nobody knows what is said then."""
 
@@ -124,14 +182,14 @@ def test_what_was_told_last_goes_on_and_beyond_it_the_machine_is_needed(tmp_path
         desk.scheduled.write_text("nonsense")
         await desk.ask(lambda: False)
 
-        spans = desk.asking.answers(MONDAY).spans["shutdowns"]
+        spans = desk.said_by("shutdowns")
         assert desk.asking.unknown(MONDAY) == {}
         assert [span.detail for span in spans] == ["power-off by shutdown(8)"]
         assert "what it said last goes on" in desk.said[0][1]
 
         desk.clock.go(7.5 * DAY)
         await desk.ask()
-        beyond = desk.asking.answers(desk.clock.at).spans["shutdowns"][-1]
+        beyond = desk.said_by("shutdowns")[-1]
         assert (beyond.start, beyond.says) == (MONDAY + 8 * DAY, UP)
         desk.clock.go(DAY)
         assert list(desk.asking.unknown(desk.clock.at)) == ["shutdowns"]
@@ -259,3 +317,149 @@ def test_what_was_told_covers_its_time_and_no_instant_more(tmp_path: Path, ahead
         assert desk.asking.answers(MONDAY).spans == {"office": ()}
 
     run(claim())
+
+
+# ------------------------------------------------------------ near and far
+
+FAR = '[schedule.far]\ntype = "dates"\ndays = "12-24"\nmeans = "up"\nzone = "UTC"\n'
+
+
+class Slow:
+    """A type that says nothing, as soon as the test lets it answer. ``asked`` is until when, each time."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked: list[float] = []
+        self.gate = threading.Semaphore(0)
+        real = timetables.module
+        monkeypatch.setattr(timetables, "module", lambda each: self if each.name == "slow" else real(each))
+
+    def spans(self, _host: Host, _options: object, _start: float, end: float, _local: object) -> list[Span]:
+        """In a thread."""
+        self.asked.append(end)
+        assert self.gate.acquire(timeout=10)
+        return []
+
+    def let(self) -> None:
+        """The next answer through."""
+        self.gate.release()
+
+
+SLOW = ScheduleConfig("slow", "windows", None)
+
+
+def test_what_lies_far_ahead_is_known_while_what_is_near_is_asked_about(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Regression: the first question, about a day, replaced the answer to the last one, about a year; no alarm was wanted in that moment."""
+    slow = Slow(monkeypatch)
+
+    async def claim() -> None:
+        desk = Desk(tmp_path, FAR, SLOW)
+        for _ in REACHES:
+            slow.let()
+        await desk.ask(lambda: False)
+        before = desk.asking.answers(MONDAY)
+        assert before.end == MONDAY + REACHES[-1]
+        asking = asyncio.ensure_future(desk.ask(lambda: False))
+        for number in range(len(REACHES)):
+            await until(lambda number=number: len(slow.asked) == len(REACHES) + number + 1)  # type: ignore[misc]
+            assert desk.asking.answers(MONDAY) == before
+            slow.let()
+        await asking
+        assert desk.asking.answers(MONDAY) == before
+
+    run(claim())
+
+
+def test_before_the_first_round_is_over_nothing_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that naps after half of it may sleep through what comes in a week."""
+    slow = Slow(monkeypatch)
+
+    async def claim() -> None:
+        desk = Desk(tmp_path, FAR, SLOW)
+        asking = asyncio.ensure_future(desk.ask(lambda: False))
+        for number in range(len(REACHES)):
+            await until(lambda number=number: len(slow.asked) == number + 1)  # type: ignore[misc]
+            assert list(desk.asking.unknown(MONDAY)) == ["far", "slow"]
+            slow.let()
+        await asking
+        assert desk.asking.unknown(MONDAY) == {}
+
+    run(claim())
+
+
+def test_one_that_answers_for_a_day_only_keeps_what_it_said_of_the_time_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It fails when it is asked about more: the near part is new, the rest as it was; also where that answer came late."""
+    old = Told(
+        MONDAY, MONDAY + 60 * DAY, (Span(MONDAY, MONDAY + 50 * DAY, UP), Span(MONDAY, MONDAY + HOUR, UP))
+    )
+    new = Told(MONDAY + HOUR, MONDAY + DAY, (Span(MONDAY, MONDAY + 2 * HOUR, UP),))
+    both = new.and_before(old)
+    assert both == Told(
+        MONDAY + HOUR, MONDAY + 60 * DAY, (*new.spans, Span(MONDAY + DAY, MONDAY + 50 * DAY, UP))
+    )
+    assert new.and_before(None) == new
+    assert old.and_before(new) == old
+    aside = Told(MONDAY + 2 * DAY, MONDAY + 60 * DAY, ())
+    assert new.and_before(aside) == new
+
+    slow = Slow(monkeypatch)
+
+    async def claim() -> None:
+        desk = Desk(tmp_path, "", SLOW, limit=0.2)
+        for _ in REACHES:
+            slow.let()
+        await desk.ask(lambda: False)
+        await desk.ask()
+        slow.let()
+        await until(lambda: desk.late)
+        told = desk.asking.told["slow"]
+        assert told.end == desk.asking.answers(MONDAY).end == MONDAY + REACHES[-1]
+
+        desk.clock.go(HOUR)
+        slow.let()
+        await desk.ask()  # the second question hangs
+        assert desk.asking.told["slow"] == Told(MONDAY + HOUR, told.end, ())
+        slow.let()
+        await until(lambda: not desk.asking.hanging)
+
+    run(claim())
+
+
+# ------------------------------------------------------------ many
+
+
+def test_forty_of_which_some_hang_take_few_threads_and_the_others_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Regression: a thread each, under a limit of 32 tasks. Those that hang are told, and so are those for whom no thread is left."""
+    server = DeadServer(monkeypatch, str(tmp_path / "dead"))
+    hanging = "".join(f'[schedule.hangs{n}]\ntype = "dates"\nfile = "/dead/{n}"\n' for n in range(3))
+    others = "".join(OFFICE.replace("office", f"office{n}") for n in range(37))
+
+    async def claim() -> None:
+        desk = Desk(tmp_path, hanging + others, limit=0.5)
+        desk.asking.asides = Asides(2, 4)
+        most = 0
+        asking = asyncio.ensure_future(desk.ask())
+        while not asking.done():
+            most = max(most, desk.asking.asides.running + len(desk.asking.asides.hanging))
+            await asyncio.sleep(0.002)
+        assert len([name for name in desk.asking.told if name.startswith("office")]) == 37
+        assert (len(desk.asking.hanging), server.waiting) == (3, 3)
+        assert most == 4
+
+        more = [dataclasses.replace(each, name=f"more-{each.name}") for each in desk.asking.schedules[:2]]
+        desk.asking.schedules = more
+        await desk.ask()
+        reasons = [desk.asking.troubles[each.name].error.reason for each in more]
+        assert sorted(reason[:20] for reason in reasons) == ["it does not answer w", "it is not asked: 4 o"]
+        server.back.set()
+        await until(lambda: not desk.asking.hanging)
+
+    run(claim())
+    assert server.touched == []

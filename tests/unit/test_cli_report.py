@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from powernap.cli import days, history_file, main, picture, report, report_text
+from powernap.cli import days, history_file, machine_time, main, picture, report, report_text
 from powernap.config.load import build
 from powernap.core.past import Past, Spell
 from powernap.daemon.measured import Saving
@@ -371,7 +371,7 @@ def test_a_long_history_shows_progress_on_a_terminal_only(
 
 def drawn(count: int, state: str = "ease", *, would: bool = False) -> ET.Element:
     """``count`` days with a spell in each."""
-    end = days.midnight(time.time())
+    end = machine_time.midnight(time.time())
     columns = days.Days(end - count * 86400, end)
     for day in range(count):
         columns.add(Spell(state, end - day * 86400 - 7200, end - day * 86400 - 3600, would))
@@ -413,9 +413,9 @@ def test_what_would_have_been_looks_different() -> None:
 
 def test_a_spell_over_midnight_is_in_both_days() -> None:
     """Cut at local midnight."""
-    end = days.midnight(time.time())
+    end = machine_time.midnight(time.time())
     columns = days.Days(end - 2 * 86400, end)
-    middle = days.midnight(end - 43_200)
+    middle = machine_time.midnight(end - 43_200)
     columns.add(Spell("ease", middle - 3600, middle + 7200))
     assert [[1.0], [2.0]] == [list(hours.values()) for hours in columns.hours]
 

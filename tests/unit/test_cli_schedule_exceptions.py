@@ -73,20 +73,20 @@ def said(capsys: pytest.CaptureFixture[str], *words: str, status: int = 0) -> st
     ("words", "now", "name", "end", "says"),
     [
         (["office"], "2026-11-24 14:00", "office", "2026-11-24 18:00",
-         "office is skipped until Tue 24 Nov 18:00: the ladder alone decides now; it may power off from Tue 24 Nov 19:00"),
+         "office is skipped until Tue 24 Nov 18:00: the ladder alone decides now; it may go off from Tue 24 Nov 19:00"),
         (["office"], "2026-11-24 18:30", "office", "2026-11-25 18:00",
-         "office is skipped until Wed 25 Nov 18:00: the ladder alone decides from Wed 25 Nov 07:30; it may power off from Wed 25 Nov 19:00"),
+         "office is skipped until Wed 25 Nov 18:00: the ladder alone decides from Wed 25 Nov 07:30; it may go off from Wed 25 Nov 19:00"),
         (["night"], "2026-11-24 20:00", "night", "2026-11-25 06:00",
          "night is skipped until Wed 25 Nov 06:00: the ladder alone decides now; it must be up from Wed 25 Nov 07:30"),
         ([], "2026-11-24 14:00", "", "2026-11-24 18:00",
-         "every schedule is skipped until Tue 24 Nov 18:00: the ladder alone decides now; it may power off from Tue 24 Nov 19:00"),
+         "every schedule is skipped until Tue 24 Nov 18:00: the ladder alone decides now; it may go off from Tue 24 Nov 19:00"),
         ([], "2026-11-24 18:30", "", "2026-11-25 06:00",
          "every schedule is skipped until Wed 25 Nov 06:00: the ladder alone decides from Tue 24 Nov 19:00; it must be up from Wed 25 Nov 07:30"),
         (["office", "--for", "30min"], "2026-11-24 14:00", "office", "2026-11-24 14:30",
          "office is skipped until Tue 24 Nov 14:30: the ladder alone decides now; it must be up from Tue 24 Nov 14:30"),
         (["--until", "20:00"], "2026-11-24 14:00", "", "2026-11-24 20:00",
          ("every schedule is skipped until Tue 24 Nov 20:00: the ladder alone decides now until Tue 24 Nov 18:00, "
-          "the ladder alone decides from Tue 24 Nov 19:00; it may power off from Tue 24 Nov 20:00")),
+          "the ladder alone decides from Tue 24 Nov 19:00; it may go off from Tue 24 Nov 20:00")),
         (["office", "--until", "tomorrow 07:00"], "2026-11-24 18:30", "office", "2026-11-25 07:00",
          "office is skipped until Wed 25 Nov 07:00: nothing changes by it; it must be up from Wed 25 Nov 07:30"),
     ],
@@ -108,7 +108,7 @@ def test_skipping_what_another_schedule_says_too_changes_nothing(
     asked.config.write_text(QUIET + '[schedule.backup]\ntype = "windows"\nup = "Tue 12:00-20:00"\n')
     assert (
         "office is skipped until Tue 24 Nov 18:00: nothing changes by it, backup: Tue 12:00-20:00 says up; "
-        "it may power off from Tue 24 Nov 20:00"
+        "it may go off from Tue 24 Nov 20:00"
     ) == said(capsys, "skip", "office")
 
 
@@ -168,9 +168,43 @@ def test_restore(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
     ]
     assert (
         "2 exceptions are taken back: the ladder alone decides from Tue 24 Nov 18:00 until Tue 24 Nov 19:00, "
-        "the machine may power off from Tue 24 Nov 19:00 until Tue 24 Nov 20:00"
+        "the machine may go off from Tue 24 Nov 19:00 until Tue 24 Nov 20:00"
     ) == said(capsys, "restore")
     assert [{"op": "schedule-restore"}] * 3 == asked.requests
+
+
+def test_restore_of_one_schedule(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
+    """The others stand; what is extended has a name too; one that is not configured any more may still be skipped."""
+    stretch = {"start": at("2026-11-24 07:00"), "end": at("2026-11-24 20:00"), "who": "root"}
+    asked.scheduled["skipped"] = [{**stretch, "schedule": name} for name in ("office", "night", "gone")]
+    asked.scheduled["extended"] = [{**stretch, "why": ""}]
+    assert (
+        "1 exception is taken back: nothing changes by it, an exception: extended (root), office: Mon-Fri 07:30-18:00 says up"
+        == said(capsys, "restore", "office")
+    )
+    assert said(capsys, "restore", "gone").startswith("1 exception is taken back: nothing changes by it")
+    assert ("1 exception is taken back: the ladder alone decides now until Tue 24 Nov 20:00") == said(
+        capsys, "restore", "extended"
+    )
+    assert ["office", "gone", "extended"] == [each["schedule"] for each in asked.requests]
+    asked.scheduled["skipped"] = []
+    document = json.loads(said(capsys, "restore", "night", "--json"))
+    assert ("night", "no exception of night stood") == (document["schedule"], document["said"])
+    asked.scheduled["skipped"] = [{**stretch, "schedule": ""}]
+    assert "every schedule is skipped, which `powernap schedule restore` takes back" in said(
+        capsys, "restore", "night"
+    )
+    assert 'no schedule is called "nihgt"; did you mean "night"?' in said(
+        capsys, "restore", "nihgt", status=2
+    )
+
+
+def test_what_is_not_named_is_counted(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
+    """The sentence names three times, and how many more there are."""
+    text = said(capsys, "skip", "office", "--for", "8d")
+    assert text.count("the ladder alone decides") == 3
+    assert ", and 4 more times that `--json` names; it must be up from" in text
+    assert ", and once more" in said(capsys, "skip", "night", "--for", "4d")
 
 
 def test_the_document(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
@@ -191,7 +225,7 @@ def test_the_document(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
         (["extend"], "an exception has an end, and none is given; add `--for 2h` or `--until 22:00`"),
         (["skip", "ofice"], 'no schedule is called "ofice"; did you mean "office"?'),
         (["skip", "--until", "today 08:00"], "Tue 24 Nov 08:00 is over; name a time that lies ahead"),
-        (["extend", "--until", "soon"], '"soon" is not a time; write, for example'),
+        (["extend", "--until", "soon"], '"soon" is not a time: "soon" is no day; write, for example'),
         (["extend", "--until", "now"], "Tue 24 Nov 14:00 is over; name a time that lies ahead"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from fakedaemon import FakeDaemon
 from powernap.cli import main, schedule_moment
 from powernap.cli.schedule_time import instant
 from powernap.cli.schedule_week import tell
+from powernap.host.files import TreeFiles
+from powernap.host.host import Host
 from unit.test_cli_schedule import BERLIN, LADDER, OFFICE, answering, at, file, knows
 
 __all__ = ["file"]
@@ -72,7 +75,7 @@ def test_off_says_when_it_goes_down_and_when_it_is_back() -> None:
         ('[schedule.x]\ntype = "windows"\nnap = "Sat"\n', "Sat 12:00", "it may nap: ease after 2min, suspend after 30min of idle time\n"),
         ('[schedule.x]\ntype = "windows"\nup = "Sat"\nwake = false\n', "Sat 12:00", "it stays up if it is, no stage is entered; it is not woken for x"),
         ('[schedule.x]\ntype = "windows"\nnap = "Sat"\n', "Sat 20:00", "of several that allow to nap, the shallowest stage holds"),
-        ('[off]\nin_use = "off"\nwarn = "0"\nsleep = "hibernate"\n', "03:00", "it goes to sleep (hibernate) also while somebody uses it; its alarm"),
+        ('[off]\nin_use = "off"\nwarn = "0"\n', "03:00", "it powers off also while somebody uses it; its alarm"),
     ],
 )  # fmt: skip
 def test_what_the_machine_would_do(more: str, asked: str, says: str) -> None:
@@ -80,9 +83,20 @@ def test_what_the_machine_would_do(more: str, asked: str, says: str) -> None:
     assert says in explained(OFFICE + more, asked)[1] + "\n"
 
 
+def test_off_may_be_a_sleep(tmp_path: Path) -> None:
+    """Where the machine has it."""
+    (tmp_path / "sys/power").mkdir(parents=True)
+    (tmp_path / "sys/power/state").write_text("freeze mem\n")
+    about = knows(OFFICE + '[off]\nsleep = "suspend"\n', "2026-11-23 12:00")
+    about = dataclasses.replace(about, host=Host(TreeFiles(str(tmp_path))))
+    told = tell(about, about.now, about.now + 86400)
+    document = schedule_moment.document_of(about, told, instant("03:00", BERLIN, about.now))
+    assert document["machine"].startswith("it goes to sleep (suspend) once nobody has used it for 5min, ")
+
+
 def test_a_machine_that_nothing_wakes_or_that_has_no_ladder() -> None:
     """It is said."""
-    bare = '[monitor.load]\n[schedule.x]\ntype = "windows"\noff = "Sat"\nwake = false\n'
+    bare = '[sleep]\nproof = "override"\n[monitor.load]\n[schedule.x]\ntype = "windows"\noff = "Sat"\nwake = false\n'
     document, text = explained(bare, "Sat 12:00")
     assert '; nothing that is known wakes it again (but mode = "watch": powernapd only says so)' in text
     assert "it has no stages, so nothing is entered" in explained(bare, "Sun 12:00")[1]
@@ -158,6 +172,44 @@ def test_the_command(file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest
             assert (True, "up beats off") == (document["powernapd"], document["overruled"][0]["rule"])
             assert document["because"][0]["where"].startswith(f"{file}:")
     assert 2 == main.main(["schedule", "test", "--at", "soon"])
-    assert '"soon" is not a time; write, for example' in capsys.readouterr().err
-    assert 0 == main.main(["schedule", "test", "--at", "Sat 12:00", "--config", str(file)])
-    assert "powernapd is not asked about a configuration that is named by --config" in capsys.readouterr().out
+    assert '"soon" is not a time: "soon" is no day; write, for example' in capsys.readouterr().err
+    for draft in (["--config", str(file)], [str(file)]):
+        assert 0 == main.main(["schedule", "test", "--at", "Sat 20:00", *draft])
+        assert (
+            "powernapd is not asked about a configuration that is named by --config"
+            in capsys.readouterr().out
+        )
+    assert 0 == main.main(["schedule", "--config", str(file), "test", "--at", "Sat 20:00"])
+    assert f"{file}:" in capsys.readouterr().out
+
+
+def test_off_that_would_be_refused_is_not_promised() -> None:
+    """The ladder decides instead; why, and what to do."""
+    careful = OFFICE.replace('"override"', '"require"')
+    document, text = explained(careful, "03:00")
+    assert "off" == document["says"]
+    assert "no way to wake this machine from power-off is proven" in document["off_refused"]
+    assert (
+        "  machine    that it goes off is refused, see below; the ladder alone decides: ease after 2min, suspend after 30min of idle time\n"
+    ) in text
+    assert "  attention  it will not go off where a schedule says so: no way to wake" in text
+    assert "" == explained(careful, "12:30")[0]["off_refused"]
+    watching, _ = explained(careful.replace('"act"', '"watch"'), "03:00")
+    assert watching["machine"].endswith('idle time (but mode = "watch": powernapd only says so)')
+
+
+def test_one_of_which_nothing_is_known_keeps_it_up() -> None:
+    """And nobody is woken for that."""
+    missing = OFFICE + '[schedule.closed]\ntype = "dates"\nfile = "/nonexistent/dates"\nmeans = "off"\n'
+    document, text = explained(missing, "03:00")
+    assert "up" == document["says"]
+    assert (
+        "  because    closed cannot tell, and nothing is known of it: up until it can (powernap.toml:" in text
+    )
+    assert (
+        "it stays up, no stage is entered, as long as closed cannot tell; it is not woken for that\n" in text
+    )
+    assert "closed cannot tell (nothing is known of it, so the machine stays up until it can): " in text
+    assert "off" == explained(missing, "2026-11-23 03:00")[0]["says"]
+    both = missing + '[schedule.x]\ntype = "windows"\nup = "Sat"\nwake = false\n'
+    assert "it is not woken for closed and x" in explained(both, "Sat 12:00")[1]

@@ -12,7 +12,7 @@ import pytest
 from powernap.config import kinds
 from powernap.config.chapters import chapters
 from powernap.config.declared import declared
-from powernap.config.explain import UnknownKeyError, as_json, explain
+from powernap.config.explain import UnknownKeyError, as_json, as_text, explain
 from powernap.config.model import Acting, Metering, Rule, Settings, Stage, Watching
 from powernap.config.reference import reference
 from powernap.core.options import option
@@ -51,7 +51,7 @@ def test_an_option_is_explained_in_full():
         ("monitor.tcp", ["monitor.tcp.port", "monitor.tcp.direction", "monitor.tcp.peers"]),
         ("monitor.ssh.port", ["monitor.tcp.port"]),
         ("monitor.ssh.hold", ["monitor.hold"]),
-        ("type", ["monitor.type", "action.type", "meter.type", "schedule.type"]),
+        ("type", ["monitor.type", "action.type", "meter.type", "schedule.type", "waker.type"]),
         ("meter.plug", ["meter.plug.address", "meter.plug.secret_file"]),
         ("meter.rapl.enabled", ["meter.enabled"]),
     ],
@@ -59,6 +59,37 @@ def test_an_option_is_explained_in_full():
 def test_a_key_is_found_under_each_of_its_names(key, expected):
     """In full, alone, by type, and by the name of a configured section."""
     assert keys(key, {"monitor.ssh": "monitor.tcp"}) == expected
+
+
+@pytest.mark.parametrize(
+    ("key", "means"),
+    [
+        ("schedule.office.up", ["schedule.windows.up"]),
+        ("schedule.nobody.days", ["schedule.dates.days"]),
+        ("monitor.web.port", ["monitor.tcp.port"]),
+    ],
+)
+def test_a_key_of_a_section_that_is_not_configured_is_that_of_its_types(key, means):
+    """Whoever is about to write it asks so."""
+    assert keys(key) == means
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["schedule.windows.up", "schedule.windows.off", "schedule.dates.days", "schedule.dates.file", "schedule.cron.at", "schedule.cron-jobs.jobs"],
+)  # fmt: skip
+def test_what_is_a_language_is_told_with_examples(key):
+    """On the terminal, to programs, and once on the reference page; each example is one."""
+    found = explain(key, chapters())[0]
+    assert as_text([found, found]).count(found.how.splitlines()[-1]) == 1
+    assert found.how.splitlines()[0] in found.text()
+    assert as_json([found])["options"][0]["how"] == found.how
+    assert reference().count(f"```\n{found.how}\n```") == 1
+    examples = [line.strip().partition("  ")[0] for line in found.how.splitlines() if line.startswith("  ")]
+    assert len(examples) >= 3
+    option = declared(kinds.SCHEDULES.module(key.split(".")[1]).Options)[key.rpartition(".")[2]]
+    for example in examples:
+        assert option.check is None or option.check((example.strip("'"),)) is None, example
 
 
 def test_an_unknown_key_is_told_what_was_meant():

@@ -96,11 +96,11 @@ def test_the_stage_that_a_schedule_allows_may_stand_in_another_file() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ['off = "daily"', 'off = ["Mon-Fri", "Sat,Sun 00:00-24:00"]', 'off = ["daily 00:00-12:00", "daily 11:00-24:00"]', 'off = "daily"\nnap = "Sun"'],
+    ['off = "daily"', 'off = ["Mon-Fri", "Sat,Sun 00:00-24:00"]', 'off = ["daily 00:00-12:00", "daily 11:00-24:00"]', 'off = "daily"\nnap = "Sun"\ndeepest = "ease"'],
 )  # fmt: skip
 def test_a_machine_that_would_never_be_up_again_is_worth_a_note(text: str) -> None:
     """Whoever looks sees the line."""
-    found = notes(f'[schedule.night]\ntype = "windows"\n{text}\n{WORK}')
+    found = notes(f'[schedule.night]\ntype = "windows"\n{text}\n{LADDER}{WORK}')
     assert ["the schedules want the machine off at every time" in note for note in found] == [True]
     assert found[0].startswith("a.toml:3: ")
 
@@ -108,11 +108,49 @@ def test_a_machine_that_would_never_be_up_again_is_worth_a_note(text: str) -> No
 @pytest.mark.parametrize(
     "text",
     ['off = "daily 00:00-23:59"', 'off = "daily"\nup = "Sun 10:00-10:01"', 'off = "daily"\nunless = ["w"]\n[schedule.w]\ntype = "windows"\nup = "Sun"',
-     'off = "daily"\n[schedule.c]\ntype = "cron"\nat = "0 1 * * *"', 'nap = "daily"'],
+     'off = "daily"\n[schedule.c]\ntype = "cron"\nat = "0 1 * * *"'],
 )  # fmt: skip
 def test_a_machine_that_may_be_up_some_time_is_not(text: str) -> None:
     """By the same schedule, by another one, or by one of which nobody knows before."""
     assert notes(f'[schedule.night]\ntype = "windows"\n{text}\n{WORK}') == []
+
+
+LADDER = '[[stage]]\nname = "ease"\nafter = "5min"\nactions = ["cpu-clock"]\n[[stage]]\nname = "bed"\nafter = "1h"\nsleep = "suspend"\n'
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['type = "windows"\nnap = "Sun"', 'type = "windows"\nnap = "Sun"\ndeepest = "bed"', 'type = "dates"\ndays = "12-24"\nmeans = "nap"',
+     'type = "cron"\nat = "0 1 * * *"\nmeans = "nap"\ndeepest = "bed"'],
+)  # fmt: skip
+def test_a_nap_that_limits_nothing_is_worth_a_note(text: str) -> None:
+    """The ladder alone naps so too. At the line of the nap, with what would limit it."""
+    found = notes(f"{LADDER}{WORK}[schedule.night]\n{text}\n")
+    assert ['the nap that schedule "night" allows changes nothing' in note for note in found] == [True]
+    assert 'write deepest = "ease" to keep it from deeper stages, or say up' in found[0]
+    lines = f"{LADDER}{WORK}[schedule.night]\n{text}".splitlines()
+    line = next(number for number, each in enumerate(lines, 1) if each.startswith(("nap", "means")))
+    assert found[0].startswith(f"a.toml:{line}: ")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['type = "windows"\nnap = "Sun"\ndeepest = "ease"', f'type = "windows"\nnap = "Sun"\n{OFFICE}unless = ["night"]', 'type = "dates"\ndays = "12-24"'],
+)  # fmt: skip
+def test_a_nap_that_limits_or_silences_something_is_not(text: str) -> None:
+    """Nor is one of which nothing is said."""
+    assert notes(f"{LADDER}{WORK}[schedule.night]\n{text}\n") == []
+
+
+def test_giving_way_to_one_that_is_left_out_is_worth_a_note() -> None:
+    """At the item of the list."""
+    other = '[schedule.{}]\ntype = "dates"\ndays = "12-24"\n'
+    text = (
+        OFFICE + 'unless = ["a",\n"b"]\n' + other.format("a") + other.format("b") + "enabled = false\n" + WORK
+    )
+    assert notes(text) == [
+        'a.toml:5: "unless": "b" is left out (enabled = false), so it silences nothing; switch it on, or leave it out here'
+    ]
 
 
 def test_off_without_a_monitor_is_worth_a_note() -> None:

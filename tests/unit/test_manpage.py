@@ -12,7 +12,11 @@ from docs import build, manpage
 from hypothesis import given
 from hypothesis import strategies as st
 
-PAGES = {"powernap.1": build.powernap_1, "powernapd.8": build.powernapd_8}
+PAGES = {
+    "powernap.1": build.powernap_1,
+    "powernapd.8": build.powernapd_8,
+    "powerwaked.8": build.powerwaked_8,
+}
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -15,6 +15,7 @@ from fakekernel import FakeKernel, acpi_server
 from keeper import run
 from powernap.core.events import Failure
 from powernap.daemon.night import Night
+from powernap.daemon.wake_alarm import AGAIN
 from powernap.host.availability import Availability, available
 from powernap.host.host import Host
 from powernap.sleep.failure import SleepError
@@ -49,6 +50,10 @@ class Bed:
         """From now on there is a login manager, which says yes."""
         self.night.manager = manager = Slow()  # type: ignore[assignment]
         return manager
+
+    def suspends_only(self) -> None:
+        """It cannot hibernate: no boot would look for an image."""
+        self.kernel.put("/sys/power/resume", "0:0")
 
     def written(self, moment: str, path: str) -> None:
         """Each write, by its file's name."""
@@ -350,6 +355,7 @@ def test_a_sleep_that_the_next_need_would_end_at_once_is_refused(tmp_path):
 def test_where_nobody_tells_of_a_sleep_its_alarm_is_set_ahead(tmp_path):
     """It moves with the need, is cleared when there is none, and when the daemon ends."""
     bed = Bed(tmp_path, **SURE)
+    bed.suspends_only()
     seen = []
     for ahead in (7200.0, 3600.0, None, 5.0, 1.0, 600.0):
         need = None if ahead is None else bed.clock.wall() + ahead
@@ -357,8 +363,108 @@ def test_where_nobody_tells_of_a_sleep_its_alarm_is_set_ahead(tmp_path):
         run(bed.night.stand_guard())
         seen.append(rings_in(bed))
     assert seen == pytest.approx([7200, 3600, 0, 30, 30, 600], abs=2)
-    bed.night.close()
+    bed.night.close(ending=False)
     assert rings_in(bed) == 0
+
+
+STATE = "/.fake/sleep"
+
+
+def pass_time(bed: Bed, seconds: float) -> None:
+    """It stays up; an alarm that rings meanwhile is none any more."""
+    now = bed.clock.wall() + seconds
+    bed.kernel.put(f"{STATE}/now", str(now))
+    raw = bed.kernel.get(ALARM, "")
+    if raw and int(raw) <= now + int(bed.kernel.get(f"{STATE}/zone")):
+        bed.kernel.put(ALARM, "")
+
+
+@pytest.mark.parametrize("zone", [0, 7200, -18000, 431])
+def test_an_alarm_that_rings_on_the_way_is_set_again(tmp_path, zone):
+    """Regression: where the clock reaches no farther, and where somebody's earlier one was kept, none was set once that had rung while
+    the machine was up. Also where the clock shows local time, or a wrong one.
+    """
+    bed = Bed(tmp_path, **SURE)
+    bed.suspends_only()
+    bed.kernel.put(f"{STATE}/zone", str(zone))
+    bed.kernel.put(f"{STATE}/reach", "86399")
+    need = bed.clock.wall() + 2.5 * 86400
+    bed.night.alarm.wanted = lambda _state: need
+
+    async def stay_up() -> list[float]:
+        loop = asyncio.get_running_loop()
+        await bed.night.stand_guard()
+        seen = []
+        for _ in range(4):
+            standing = bed.night.standing
+            assert standing is not None
+            wait = standing.when() - loop.time()
+            seen.append(wait)
+            standing.cancel()
+            if len(seen) == 2:  # somebody wants to be woken in an hour
+                fakesleep.disarm(bed.kernel)
+                bed.kernel.put(ALARM, str(int(bed.clock.wall()) + zone + 3600))
+                bed.night._stand_alone()
+                continue
+            pass_time(bed, wait)
+            bed.night._stand_alone()
+        bed.night.close(ending=False)
+        assert bed.night.standing is not None
+        assert bed.night.standing.cancelled()
+        return seen
+
+    day = 23 * 3600 + 1
+    assert run(stay_up()) == pytest.approx([day, day, 3601, day], abs=3)
+
+
+def test_an_alarm_that_cannot_be_set_again_is_tried_now_and_then(tmp_path):
+    """Not each second; what was said of it once more is said no more often."""
+    bed = Bed(tmp_path, **SURE)
+    bed.suspends_only()
+    bed.night.alarm.wanted = lambda _state: bed.clock.wall() + 7200.0
+    assert bed.night.alarm.stand() == pytest.approx(7201, abs=2)
+    pass_time(bed, 7202)
+    bed.kernel.lock(ALARM)
+    assert bed.night.alarm.stand() == AGAIN
+    assert [what for what, _ in bed.said] == ["unalarmed"]
+
+
+def test_in_a_time_zone_the_alarm_ahead_rings_when_it_should(tmp_path):
+    """A clock in local time; moved while that stands, and after somebody has put the clock on to summer time."""
+    bed = Bed(tmp_path, **SURE)
+    bed.suspends_only()
+    bed.kernel.put(f"{STATE}/zone", "3600")
+    for ahead in (7200.0, 5400.0):
+        need = bed.clock.wall() + ahead
+        bed.night.alarm.wanted = functools.partial(lambda need, _state: need, need)
+        run(bed.night.stand_guard())
+        assert rings_in(bed) == pytest.approx(ahead + 3600, abs=2)
+        assert bed.night.alarm.ahead is not None
+        assert bed.night.alarm.ahead.at == pytest.approx(need, abs=2)
+    bed.kernel.put(f"{STATE}/zone", "7200")
+    run(bed.night.stand_guard())
+    assert rings_in(bed) == pytest.approx(5400 + 7200, abs=2)
+    assert bed.night.alarm.ahead is not None
+    assert bed.night.alarm.ahead.at == pytest.approx(need, abs=2)
+    bed.night.close(ending=False)
+    assert rings_in(bed) == 0
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_sleep_that_may_be_a_hibernation_has_the_alarm_of_one(tmp_path, announced):
+    """Regression: it takes as long as a boot to come back from, and `PrepareForSleep` does not say which sleep it is."""
+    wanted = {"suspend": 3600.0, "hibernate": 3300.0}
+    for possible, rings in ((True, 3300), (False, 3600)):
+        bed = Bed(tmp_path / str(possible), **SURE)
+        if not possible:
+            bed.suspends_only()
+        wall = bed.clock.wall()
+        bed.night.alarm.wanted = {state: wall + ahead for state, ahead in wanted.items()}.get
+        if announced:
+            bed.night._coming("sleep")
+        else:
+            run(bed.night.stand_guard())
+        assert rings_in(bed) == pytest.approx(rings, abs=2)
 
 
 def test_the_alarm_that_was_set_ahead_is_moved_for_a_sleep_and_is_not_somebody_elses(tmp_path):
@@ -392,24 +498,52 @@ def test_a_machine_that_goes_off_keeps_its_alarm_and_writes_it_down(tmp_path, mo
     assert rings_in(bed) == 0
 
 
-@pytest.mark.parametrize("off", [True, False])
+@pytest.mark.parametrize("managed", [True, False])
+@pytest.mark.parametrize("off", [True, False, None])
 def test_a_service_that_is_stopped_clears_its_alarm_unless_the_whole_system_goes_off(
-    tmp_path, monkeypatch, off
+    tmp_path, monkeypatch, off, managed
 ):
-    """Then it is set as early as a boot needs."""
+    """Then it is set as early as a boot needs; also where nobody tells, and where a login manager was passed over (`poweroff` of another init)."""
     bed = Bed(tmp_path, **SURE)
+    if managed:
+        bed.manager()
     bed.night.alarm.wanted = lambda state: bed.clock.wall() + (3400.0 if state == "power-off" else 3600.0)
     run(bed.night.stand_guard())
-    monkeypatch.setattr("powernap.daemon.wake_alarm.going_off", lambda: off)
+    monkeypatch.setattr("powernap.daemon.wake_alarm.going_off", lambda _files: off)
     bed.night.close()
-    assert rings_in(bed) == pytest.approx(3400 if off else 0, abs=2)
-    assert os.path.exists(bed.night.alarm.path) is off
+    stays = off is not False
+    assert rings_in(bed) == pytest.approx(3400 if stays else 0, abs=2)
+    assert os.path.exists(bed.night.alarm.path) is stays
 
 
-@pytest.mark.parametrize(("what", "least"), [("sleep", 30), ("shutdown", 300)])
-def test_a_need_that_is_near_has_an_alarm_too(tmp_path, what, least):
+def test_a_service_that_is_stopped_and_needed_for_nothing_leaves_no_alarm(tmp_path, monkeypatch):
+    """Also where nobody tells whether the machine goes off."""
+    bed = Bed(tmp_path, **SURE, alarm=3600.0)
+    monkeypatch.setattr("powernap.daemon.wake_alarm.going_off", lambda _files: None)
+    bed.night._coming("sleep")
+    bed.night.close()
+    assert rings_in(bed) == 0
+
+
+def test_another_configuration_takes_its_alarm_back(tmp_path, monkeypatch):
+    """Nobody is asked whether the machine goes off: the next night sets its own."""
+    bed = Bed(tmp_path, **SURE)
+    bed.night.alarm.wanted = lambda _state: bed.clock.wall() + 3600.0
+    run(bed.night.stand_guard())
+    monkeypatch.setattr("powernap.daemon.wake_alarm.going_off", lambda _files: None)
+    bed.night.close(ending=False)
+    assert rings_in(bed) == 0
+    assert not os.path.exists(bed.night.alarm.path)
+
+
+@pytest.mark.parametrize(
+    ("what", "hibernates", "least"), [("sleep", False, 30), ("sleep", True, 120), ("shutdown", True, 300)]
+)
+def test_a_need_that_is_near_has_an_alarm_too(tmp_path, what, hibernates, least):
     """Regression: `poweroff` two minutes before office hours left the machine off for good. Late is better than never."""
     bed = Bed(tmp_path, **SURE)
+    if not hibernates:
+        bed.suspends_only()
     bed.night.alarm.wanted = lambda _state: bed.clock.wall() - 60.0
     bed.night._coming(what)
     assert rings_in(bed) == pytest.approx(least, abs=2)
@@ -502,6 +636,9 @@ class Slow:
     def ignore_locks(self) -> None:
         """Noted."""
         self.heard = False
+
+    async def hold(self, _why: str) -> None:
+        """It holds none."""
 
     def drop(self) -> None:
         """It holds none."""

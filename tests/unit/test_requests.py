@@ -13,9 +13,10 @@ from keeper import Fake, Keeper, config, kept, until
 from powernap.config.model import ScheduleConfig
 from powernap.core.reading import Reading
 from powernap.daemon import requests as module
+from powernap.daemon.asking import Trouble
 from powernap.daemon.control import Client, Peer, RefusedError
 from powernap.daemon.requests import EXCEPTIONS_MAX, LEASES_PER_USER, OPERATIONS, Requests
-from powernap.schedules import windows
+from powernap.schedules import ScheduleError, windows
 
 ROOT, ALICE = Peer(1, 0, 0, may_act=True), Peer(2, 65534, 65534, may_act=False)
 QUIET = config("work", after=3600.0)
@@ -289,7 +290,9 @@ async def test_skipped_it_no_longer_keeps_the_machine_up_and_restored_it_does(ke
     assert facts["need"]["at"] == end
     assert visitor.ask("schedule-restore")["skipped"] == []
     assert len(reasons(keeper)) == 1
-    assert [entry["detail"] for entry in keeper.said("schedule-skipped")] == ["root: office for 1h"]
+    assert [entry["detail"] for entry in keeper.said("schedule-skipped")] == [
+        "root skipped the schedule office for 1h"
+    ]
 
 
 def reasons(keeper: Keeper) -> list[str]:
@@ -306,7 +309,9 @@ async def test_extended_it_says_who_and_why(keeper: Keeper) -> None:
     assert "\n" not in facts["extended"][0]["why"]
     facts = visitor.ask("schedule-extend", start=now + 100, end=now + 160)
     assert facts["extended"][1]["start"] == now + 100
-    assert [entry["detail"] for entry in keeper.said("schedule-extended")][1] == "root: up for 2min 40s"
+    assert [entry["detail"] for entry in keeper.said("schedule-extended")][
+        1
+    ] == "root keeps the machine up for 1min, in 1min 40s"
     assert any("a deadline" in reason for reason in reasons(keeper))
 
 
@@ -340,6 +345,42 @@ async def test_only_a_schedule_that_there_is_can_be_skipped(keeper: Keeper) -> N
         visitor.ask("schedule-skip", schedule="offce", end=end)
     assert "office" in refused.value.remedy
     assert visitor.ask("schedule-skip", end=end)["skipped"][0]["schedule"] == ""
+
+
+@kept(conf=SCHEDULED)
+async def test_those_of_one_schedule_are_restored(keeper: Keeper) -> None:
+    """And of one that was skipped when it was still configured; of no other name."""
+    visitor, end = Visitor(desk(keeper)), keeper.host.clock.wall() + 60
+    assert keeper.node.agenda
+    keeper.node.agenda.skip("gone", 0.0, end, "root")
+    visitor.ask("schedule-skip", schedule="office", end=end)
+    visitor.ask("schedule-extend", end=end)
+    with pytest.raises(RefusedError, match='no schedule is called "offce"'):
+        visitor.ask("schedule-restore", schedule="offce")
+    facts = visitor.ask("schedule-restore", schedule="gone")
+    assert [each["schedule"] for each in facts["skipped"]] == ["office"]
+    assert len(facts["extended"]) == 1
+    facts = visitor.ask("schedule-restore", schedule="extended")
+    assert (len(facts["skipped"]), facts["extended"]) == (1, [])
+    assert visitor.ask("schedule-restore", schedule="office")["skipped"] == []
+    assert keeper.said("schedule-restored")[0]["detail"] == "root took the exceptions of gone back"
+
+
+@kept(conf=SCHEDULED)
+async def test_what_goes_on_of_those_that_cannot_tell_is_told(keeper: Keeper) -> None:
+    """Without words that others than root should not read; nothing, where nothing is known."""
+    visitor = Visitor(desk(keeper))
+    await until(lambda: "the schedule keeps it up: daily 00:00-24:00 UTC" in reasons(keeper))
+    assert visitor.ask("schedule")["told_last"] == {}
+    assert keeper.node.agenda
+    asking = keeper.node.agenda.asking
+    asking.troubles["office"] = Trouble(ScheduleError("no answer"), 0.0)
+    found = visitor.ask("schedule")["told_last"]["office"]
+    assert {"up"} == {each["says"] for each in found["spans"]}
+    assert {"start", "end", "says", "deepest"} == found["spans"][0].keys()
+    assert found["end"] == asking.told["office"].end
+    del asking.told["office"]
+    assert visitor.ask("schedule")["told_last"] == {"office": None}
 
 
 @kept(conf=SCHEDULED)

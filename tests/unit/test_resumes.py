@@ -68,6 +68,19 @@ def test_what_the_clocks_told_the_count_does_not_tell_again(
     bench(claim)
 
 
+def test_who_counts_first_hears_of_the_clocks_too(bench: Callable[[Callable[[Bench], None]], None]) -> None:
+    """The login manager may tell of a sleep's end before the clocks do: it is one end, as long as they say."""
+
+    def claim(bench: Bench) -> None:
+        bench.counted(3)
+        bench.slept(60.0)
+        bench.resumes.count()
+        bench.resumes.look()
+        assert pytest.approx([60.0]) == bench.told
+
+    bench(claim)
+
+
 def test_a_sleep_too_short_for_the_clocks_is_told_by_the_count(
     bench: Callable[[Callable[[Bench], None]], None],
 ) -> None:

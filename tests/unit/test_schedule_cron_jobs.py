@@ -274,3 +274,36 @@ def test_no_crontab_breaks_the_reader(content: str, whole: bool, user: str) -> N
     table = read(content, "x", user, whole=whole)
     assert len(table.jobs) + len(table.faults) <= content.count("\n") + 1
     assert all(job.command for job in table.jobs)
+
+
+def test_a_pattern_that_no_job_has_is_doubted(debian: Machine) -> None:
+    """With the commands that there are, as far as everybody may read them; one that is run at boot only has no time."""
+    found = list(cron_jobs.doubts(debian.host, Options(jobs=("backup", "run-parts", "bakcup"))))
+    assert ['"bakcup" is in the command of no cron job here'] == [each.what for each in found]
+    assert found[0].remedy.startswith(
+        'those here are "/usr/local/bin/backup", "cd / && run-parts --report /etc/cron.hou", '
+    )
+    assert "secret" not in found[0].remedy
+    assert ["jobs"] == [each.key for each in found]
+
+
+def test_zones_that_do_not_exist_are_not_guessed_at(cronie: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Regression: each job with one took a walk through the whole database, and any user may write ten thousand of them."""
+    monkeypatch.setattr("powernap.host.zones._meant", lambda _name: pytest.fail("it was guessed at"))
+    lines = "".join(f"CRON_TZ=No/Where{n}\n0 1 * * * nightly\n" for n in range(300))
+    cronie.put("/var/spool/cron/jane", lines)
+    found = spans(cronie, "nightly", zone="Europe/Berlin")
+    assert len(found) == 300
+    assert {each.start for each in found} == {instant("2026-11-23 01:00")}
+
+
+@pytest.mark.parametrize("line", ["0 1 * * * \x1b[2Jbackup\n", "\x1b[2J * * * * backup\n", "\x1b]0;x\x07\n"])
+def test_control_characters_are_shown_and_not_sent_to_the_terminal(debian: Machine, line: str) -> None:
+    """Crontabs are written by any user; also what is wrong with a line, and which jobs there are."""
+    debian.put("/var/spool/cron/crontabs/jane", line)
+    debian.put("/etc/cron.d/own", f"0 1 * * * root {line}")
+    options = Options(jobs=("backup", "none"))
+    shown = [*details(debian, "backup"), cron_jobs.probe(debian.host, options).detail]
+    shown += [f"{each.what} {each.remedy}" for each in cron_jobs.doubts(debian.host, options)]
+    assert all(text.isprintable() for text in shown)
+    assert "\\x1b" in "".join(shown)

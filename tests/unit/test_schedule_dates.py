@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from machines import Clock
 from powernap.config.declared import declared
 from powernap.config.values import convert
 from powernap.core.timetable import DAYS, NAP, OFF, UP
@@ -396,3 +398,30 @@ def test_the_files_whose_change_changes_the_answer() -> None:
     own, rules = dates.watched(Options(file="/etc/holidays", zone="Europe/Berlin"))
     assert own == "/etc/holidays"
     assert rules.endswith("/zoneinfo/Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    ("days", "over"),
+    [(("2026-11-22",), True), (("2026-11-23",), False), (("2025-12-24", "2026-11-20..2026-11-22"), True), (("2025-12-24", "12-24"), False),
+     (("2025-12-24..2026-12-24",), False), (("easter",), False)],
+)  # fmt: skip
+def test_days_that_are_all_over_are_doubted(days: tuple[str, ...], over: bool) -> None:
+    """Two days after: before that it is still one of them in some zone."""
+    clock = Clock(datetime(2026, 11, 24, 12, tzinfo=UTC).timestamp())
+    found = list(dates.doubts(Host(TreeFiles("/nowhere"), clock), Options(days=days)))
+    assert [each.what.startswith("all of its days are over, the last was 2026-11-22") for each in found] == [
+        True
+    ] * over
+    assert list(dates.doubts(Host(TreeFiles("/nowhere"), clock), Options(days=days, file="/missing"))) == []
+
+
+def test_what_is_no_file_is_never_waited_for(tmp_path: Path) -> None:
+    """A FIFO, a device without end: it says so, and the thread that asks goes on."""
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    for name in ("fifo", "zero"):
+        options = Options(file=f"/{name}")
+        host = Host(TreeFiles(str(tmp_path)))
+        with pytest.raises(ScheduleError, match=f"/{name} cannot be read .it is no file"):
+            list(dates.spans(host, options, 0.0, 1e6, UTC))
+        assert not dates.probe(host, options)

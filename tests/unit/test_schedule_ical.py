@@ -430,3 +430,33 @@ def test_a_recorded_machine_reads_no_calendars(host: Host) -> None:
     """Nor would it know what to do with one."""
     assert not probe(Host(live=False, state=host.state), Options(source=ADDRESS))
     assert BEHIND < AHEAD
+
+
+def test_titles_and_categories_that_nothing_has_are_doubted(host: Host) -> None:
+    """By the copy; the categories that there are are named. What has one such event is fine, and what has no copy yet."""
+    options = Options(source="/a.ics", only="^Servr", categories=("Servers", "Wrok"))
+    assert [] == list(ical.doubts(host, options))
+    read_into(host, options, CHOICE)
+    assert [
+        ("only", 'of its 3 events none has "^Servr" in the title'),
+        ("categories", 'of its 3 events none is in the category "Wrok"'),
+    ] == [(each.key, each.what) for each in ical.doubts(host, options)]
+    assert ["there are Private, Work, servers"] == [each.remedy for each in ical.doubts(host, options)][1:]
+    assert [] == list(ical.doubts(host, Options(source="/a.ics", only="^Server", categories=("work",))))
+    read_into(host, options, calendar("DTSTART:20261124T100000Z\nDURATION:PT1H\nSUMMARY:Servrs"))
+    assert ["none of them is in one"] * 2 == [each.remedy for each in ical.doubts(host, options)]
+
+
+def test_a_copy_that_only_root_may_read_is_not_one_that_is_not_there_yet(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks is told to be root."""
+    options = Options(source="/a.ics")
+    with pytest.raises(ScheduleError, match="has not been read yet") as error:
+        said(host, options)
+    assert error.value.soon
+    calendars.make(host.state)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(ScheduleError, match="cannot be read") as error:
+        said(host, options)
+    assert (False, "run as root") == (error.value.soon, error.value.remedy)

@@ -53,7 +53,7 @@ LISTED = (
     '{"next":1795500000500000,"left":0,"last":0,"passed":0,"unit":"daily.timer","activates":"apt-daily.service"},'
     '{"next":null,"left":null,"last":0,"passed":0,"unit":"tidy.timer","activates":"tidy.service"}]'
 )
-STATES = "Id=backup.service\nActiveState={0}\n\nId=apt-daily.service\nActiveState=inactive\n"
+STATES = "Id=backup.service\nActiveState={0}\nJob={1}\n\nId=apt-daily.service\nActiveState=inactive\n"
 IN_UTC = """\
   Original form: Mon 10:00
 Normalized form: Mon *-*-* 10:00:00
@@ -84,7 +84,7 @@ class Systemd:
     """Answers as recorded, and notes what it was asked."""
 
     def __init__(self, state: str = "inactive", analyze: str | OSError = "") -> None:
-        self.state, self.analyze = state, analyze
+        self.state, self.analyze, self.job = state, analyze, ""
         self.asked: list[list[str]] = []
 
     def __call__(self, argv: list[str]) -> str:
@@ -96,7 +96,7 @@ class Systemd:
         if argv[1] == "list-timers":
             return LISTED
         if "TimersCalendar" not in argv[2]:
-            return STATES.format(self.state)
+            return STATES.format(self.state, self.job)
         names = argv[argv.index("--") + 1 :]
         return "\n\n".join(
             block
@@ -176,6 +176,15 @@ def test_what_a_timer_has_started_counts_while_it_runs(machine: Machine, state: 
     options = Options(timers=("backup.timer",), stay=2.0 * DAY)
     expected = [Span(LAST, LAST + 2 * DAY, UP, detail="backup.timer", unit="backup.service")] if up else []
     assert [each for each in spans(machine, options, Systemd(state)) if each.start < NEXT] == expected
+
+
+@pytest.mark.parametrize(("job", "up"), [("4711", True), ("0", False), ("", False)])
+def test_a_unit_whose_job_waits_counts_as_running(machine: Machine, job: str, up: bool) -> None:
+    """Regression: between the elapse and the start, while what it is ordered after is being done, it is inactive."""
+    systemd = Systemd()
+    systemd.job = job
+    options = Options(timers=("backup.timer",), stay=2.0 * DAY)
+    assert [each.start for each in spans(machine, options, systemd)][:1] == ([LAST] if up else [NEXT])
 
 
 def test_a_unit_that_runs_for_longer_than_its_limit_does_not_keep_the_machine_up(machine: Machine) -> None:
@@ -337,3 +346,42 @@ def test_unit_files_and_stamps_are_watched() -> None:
     """A changed timer is asked for anew."""
     watched = systemd_timers.watched(Options(wake_system=True))
     assert {"/etc/systemd/system", "/var/lib/systemd/timers"} <= {*watched}
+
+
+def test_timers_that_are_not_there_or_not_started_are_doubted(machine: Machine) -> None:
+    """Those that there are are named; what starts it is said. One that is started is fine."""
+    found = list(
+        systemd_timers.doubts(machine.host, Options(timers=("backup.timer", "nope.timer")), Systemd())
+    )
+    assert [
+        ("backup.timer is not started, so it never elapses", "`systemctl enable --now backup.timer`"),
+        ("nope.timer is not found", "the timers here are backup.timer, daily.timer, tidy.timer"),
+    ] == [(each.what, each.remedy) for each in found]
+
+    def started(argv: list[str]) -> str:
+        return "Id=backup.timer\nActiveState=active\n" if "ActiveState" in argv[2] else Systemd()(argv)
+
+    assert [] == list(systemd_timers.doubts(machine.host, Options(timers=("backup.timer",)), started))
+
+
+def test_without_a_timer_that_wakes_that_is_doubted(machine: Machine) -> None:
+    """Where such were asked for."""
+
+    def sleepy(argv: list[str]) -> str:
+        return Systemd()(argv).replace("WakeSystem=yes", "WakeSystem=no")
+
+    found = list(systemd_timers.doubts(machine.host, Options(wake_system=True), sleepy))
+    assert ["no timer that is loaded here has WakeSystem=yes"] == [each.what for each in found]
+    silent = list(systemd_timers.doubts(machine.host, Options(wake_system=True), Systemd()))
+    assert ["daily.timer is not started, so it never elapses"] == [each.what for each in silent]
+
+
+def test_where_systemd_does_not_tell_nothing_is_doubted(machine: Machine) -> None:
+    """Its probe says so."""
+
+    def mute(argv: list[str]) -> str:
+        raise OSError(5, "no answer", argv[0])
+
+    assert [] == list(systemd_timers.doubts(machine.host, Options(timers=("backup.timer",)), mute))
+    machine.host.live = False
+    assert [] == list(systemd_timers.doubts(machine.host, Options(timers=("backup.timer",)), Systemd()))

@@ -49,3 +49,37 @@ def test_a_damaged_record_is_none_and_goes(tmp_path: Path, content: str) -> None
     path.write_text(content)
     assert set_alarm.take(FILES, str(path)) is None
     assert not path.exists()
+
+
+class Clock:
+    """Of a machine whose kernel began at this instant."""
+
+    def __init__(self, kernel: float) -> None:
+        self.kernel = kernel
+
+    def boottime(self) -> float:
+        """Seconds."""
+        return 50.0
+
+    def wall(self) -> float:
+        """Seconds since the epoch."""
+        return self.kernel + 50.0
+
+
+@pytest.mark.parametrize(
+    ("kernel", "firmware", "by_it"),
+    [
+        (-600.0, "", False), (-4.0, "", True), (20.0, "", True), (900.0, "", True), (20.0, "0", True), (20.0, "nonsense", True),
+        (20.0, "18000000000", True), (900.0, "880000000000", True), (900.0, "700000000000", True), (900.0, "20000000000", False),
+        (20.0, "60000000000", False),
+    ],
+)  # fmt: skip
+def test_whether_it_started_the_machine_is_known_as_far_as_the_firmware_tells(
+    tmp_path: Path, kernel: float, firmware: str, by_it: bool
+) -> None:
+    """Not where it rang while the machine was up; nor where somebody started it a quarter of an hour later, or before."""
+    if firmware:
+        path = tmp_path / set_alarm.FIRMWARE.lstrip("/")
+        path.parent.mkdir(parents=True)
+        path.write_text(firmware + "\n")
+    assert set_alarm.started(TreeFiles(str(tmp_path)), Clock(ALARM.at + kernel), ALARM) is by_it

@@ -91,6 +91,35 @@ def test_moving_ours_keeps_who_waits(kernel: FakeKernel) -> None:
     assert str(NOW + 6000) == kernel.get(ALARM)
 
 
+@pytest.mark.parametrize(
+    ("now", "theirs", "said"),
+    [
+        (NOW, NOW + 600, ""),
+        (NOW, None, "cleared"),
+        (NOW, NOW + 7200, "set for 2h from now"),
+        (NOW, NOW + 60, "set for 1min from now"),
+        (NOW + 600, None, ""),
+        (NOW + 601, NOW + 7200, ""),
+    ],
+)
+def test_what_another_program_did_with_ours_before_it_rang(
+    kernel: FakeKernel, now: int, theirs: int | None, said: str
+) -> None:
+    """Nothing, when it has rung."""
+    found = rtc.arm(kernel, NOW + 600, NOW)
+    kernel.put(ALARM, str(theirs or ""))
+    kernel.put("/.fake/sleep/now", str(now))
+    assert rtc.taken(kernel, found) == said
+
+
+def test_somebody_elses_alarm_is_not_taken_from_us(kernel: FakeKernel) -> None:
+    """One that was early enough and left where it was may go."""
+    kernel.put(ALARM, str(NOW + 60))
+    found = rtc.arm(kernel, NOW + 600, NOW)
+    kernel.put(ALARM, "")
+    assert rtc.taken(kernel, found) == ""
+
+
 def test_an_alarm_set_by_another_after_ours_is_left(kernel: FakeKernel) -> None:
     """Only what is ours is cleared."""
     found = rtc.arm(kernel, NOW + 600, NOW)

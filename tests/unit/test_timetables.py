@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from datetime import UTC
 from pathlib import Path
 
@@ -160,3 +161,57 @@ def test_more_than_the_loop_can_take_is_refused() -> None:
     apart = (Span(2.0 * n, 2.0 * n + 1.0, UP) for n in itertools.count())
     with pytest.raises(ScheduleError, match="more than can be taken"):
         timetables.bounded(apart)
+
+
+MINUTELY = '[schedule.minutely]\ntype = "cron"\nat = "* * * * *"\nstay = "30s"\nmeans = "nap"\nzone = "UTC"\n'
+
+
+def test_one_that_says_too_much_of_a_week_is_asked_about_less() -> None:
+    """Regression: something each minute was refused over a week, and the command showed nothing of it. Of the rest nobody knows."""
+    schedules = config(MINUTELY + OFFICE).schedules.values()
+    answers = ask(HOST, schedules, MONDAY, MONDAY + 7 * DAY, UTC)
+    assert answers.troubles == {}
+    assert answers.ends == {"minutely": MONDAY + 3.5 * DAY}
+    assert len(answers.spans["minutely"]) == 3.5 * 1440
+    last = [span for span in together(answers, schedules) if span.schedule == "minutely"][-1]
+    assert last == Span(MONDAY + 3.5 * DAY, MONDAY + 7 * DAY, UP, "minutely", timetables.BEYOND)
+    assert ask(HOST, schedules, MONDAY, MONDAY + 3 * DAY, UTC).ends == {}
+
+
+def test_one_that_says_too_much_of_a_day_is_refused() -> None:
+    """Less is not asked about."""
+    text = '[schedule.x]\ntype = "cron"\nat = [' + '"* * * * *", ' * 8 + ']\nstay = "1s"\n'
+    answers = ask(HOST, config(text).schedules.values(), MONDAY, MONDAY + 400 * DAY, UTC)
+    assert "more than can be taken" in answers.troubles["x"].reason
+
+
+def test_what_others_wrote_is_escaped(tmp_path: Path) -> None:
+    """Crontabs and names of files are anybody's; a reason may quote them."""
+    (tmp_path / "etc/cron.d").mkdir(parents=True)
+    (tmp_path / "etc/cron.d/x").write_text("30 2 * * * root \x1b]0;owned\x07backup\n")
+    (tmp_path / "days").write_text("\x1b[2J\n")
+    (tmp_path / "run/systemd/shutdown").mkdir(parents=True)
+    (tmp_path / "run/systemd/shutdown/scheduled").write_text(f"USEC={MONDAY * 1e6:.0f}\nMODE=\x1b[2J\n")
+    text = '[schedule.jobs]\ntype = "cron-jobs"\njobs = "backup"\n[schedule.days]\ntype = "dates"\nfile = "/days"\n'
+    text += "[schedule.shutdowns]\n"
+    answers = ask(
+        Host(TreeFiles(str(tmp_path)), Clock()), config(text).schedules.values(), MONDAY, MONDAY + DAY, UTC
+    )
+    assert answers.spans["jobs"][0].detail == "30 2 * * * \\x1b]0;owned\\x07backup (/etc/cron.d/x)"
+    assert answers.spans["shutdowns"][0].detail == "\\x1b[2J by shutdown(8)"
+    assert answers.troubles["days"].reason.isprintable()
+    assert "\\x1b[2J" in answers.troubles["days"].reason
+
+
+def test_what_is_watched_and_when_it_is_due_is_told_by_the_type(tmp_path: Path) -> None:
+    """With the machine's zone, and as the kernel knows the paths; a type that is gone says nothing of either, and one that breaks is asked later."""
+    host = Host(TreeFiles(str(tmp_path)), Clock(), state=str(tmp_path / "state"))
+    dates = config('[schedule.days]\ntype = "dates"\nfile = "/days"\n').schedules["days"]
+    assert timetables.watched(host, dates) == [f"{tmp_path}/etc/localtime", f"{tmp_path}/days"]
+    gone = ScheduleConfig("gone", "gone", None)
+    assert timetables.watched(host, gone) == [f"{tmp_path}/etc/localtime"]
+    ical = config(f'[schedule.ical]\nsource = "{tmp_path}/none.ics"\n').schedules["ical"]
+    assert timetables.due(host, ical) == 0.0
+    assert timetables.due(host, dates) == math.inf
+    assert timetables.due(host, ScheduleConfig("ical", "ical", None)) == timetables.BROKEN
+    assert timetables.due(host, gone) == timetables.BROKEN

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import threading
 from math import inf
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from agendas import MONDAY, OFFICE, Diary, config
 from keeper import run
 from loop_ears import until
 from powernap.config.model import ScheduleConfig
-from powernap.daemon.upkeep import BROKEN, Upkeep
+from powernap.daemon import upkeep as module
+from powernap.daemon.upkeep import Upkeep
 from powernap.host.host import Host
 
 
@@ -19,8 +24,8 @@ def calendar(path: Path) -> str:
     return f'[schedule.ical]\nsource = "{path}/none.ics"\n'
 
 
-def test_what_is_due_is_renewed_once_and_then_later(tmp_path: Path) -> None:
-    """A failure is an attempt too; after it the schedules are asked again."""
+def test_what_is_due_is_renewed_once_and_then_when_it_is_due_again(tmp_path: Path) -> None:
+    """A failure is an attempt too; after it the schedules are asked again. Who keeps no copy is not minded."""
 
     async def claim() -> None:
         renewed: list[int] = []
@@ -28,38 +33,87 @@ def test_what_is_due_is_renewed_once_and_then_later(tmp_path: Path) -> None:
         upkeep = Upkeep(Host(state=str(tmp_path / "state")), schedules, lambda: renewed.append(1))
         assert list(upkeep.kept) == ["ical"]
         assert upkeep.mind(MONDAY) == inf
+        upkeep.expect({"ical": MONDAY + 7, "office": MONDAY})
+        assert upkeep.mind(MONDAY) == MONDAY + 7
+        assert upkeep.mind(MONDAY + 6.5) == MONDAY + 7.5
+        assert upkeep.mind(MONDAY + 7) == inf
         assert upkeep.under_way == {"ical"}
-        assert upkeep.mind(MONDAY) == inf
+        upkeep.expect({"ical": MONDAY})
+        assert upkeep.mind(MONDAY + 7) == inf
+        assert len(upkeep.tasks) == 1
         await until(lambda: renewed)
         assert (renewed, upkeep.under_way) == ([1], set())
-        assert upkeep.mind(MONDAY) > MONDAY
         upkeep.close()
 
     run(claim())
 
 
 def test_after_the_end_nobody_hears_of_it(tmp_path: Path) -> None:
-    """It was under way."""
+    """It was under way, or waited for its turn."""
 
     async def claim() -> None:
         renewed: list[int] = []
         upkeep = Upkeep(Host(state=str(tmp_path / "state")), config(calendar(tmp_path)).schedules.values(), lambda: renewed.append(1))  # fmt: skip
+        upkeep.expect({"ical": MONDAY})
         upkeep.mind(MONDAY)
+        await until(lambda: upkeep.asides.running)
         upkeep.close()
-        await until(lambda: not upkeep.under_way)
+        await until(lambda: not upkeep.tasks)
+        upkeep._renewed("ical")
+        upkeep.expect({"ical": MONDAY})
+        assert upkeep.mind(MONDAY) == inf
         assert renewed == []
 
     run(claim())
 
 
-def test_one_that_does_not_tell_when_it_is_due_is_asked_later(tmp_path: Path) -> None:
-    """Options that are none: a defect. And a type that is gone needs nothing."""
-    broken = [ScheduleConfig("ical", "ical", None), ScheduleConfig("gone", "gone", None)]
+def test_a_type_that_is_gone_needs_nothing(tmp_path: Path) -> None:
+    """It cannot be asked either, and that is told."""
 
     async def claim() -> None:
-        upkeep = Upkeep(Host(state=str(tmp_path)), broken, lambda: None)
-        assert list(upkeep.kept) == ["ical"]
-        assert upkeep.mind(MONDAY) == MONDAY + BROKEN
+        upkeep = Upkeep(Host(state=str(tmp_path)), [ScheduleConfig("gone", "gone", None)], lambda: None)
+        assert upkeep.kept == {}
+
+    run(claim())
+
+
+class Kept:
+    """``refresh`` of a schedule."""
+
+    def __init__(self, work: Any) -> None:
+        self.work = work
+
+    def refresh(self, _host: Host, _options: Any) -> None:
+        """May hang."""
+        self.work()
+
+
+def test_one_that_hangs_holds_up_the_others_for_a_while_and_many_take_few_threads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Regression: all waited for one lock, each in a thread. Where all threads hang, the next one is due again when it is asked."""
+    monkeypatch.setattr(module, "LONGEST", 0.05)
+    gate = threading.Event()
+
+    async def claim() -> None:
+        renewed: list[int] = []
+        upkeep = Upkeep(Host(), [], lambda: renewed.append(1))
+        hanging = {f"hangs{n}": (Kept(lambda: gate.wait(10)), None) for n in range(module.THREADS - 1)}
+        upkeep.kept = {**hanging, "works": (Kept(lambda: None), None)}
+        upkeep.expect(dict.fromkeys(upkeep.kept, MONDAY))
+        upkeep.mind(MONDAY)
+        await until(lambda: renewed)
+        assert upkeep.under_way == {*hanging}
+        assert len(upkeep.asides.hanging) == module.THREADS - 1
+
+        upkeep.kept |= {name: (Kept(lambda: gate.wait(10)), None) for name in ("another", "last")}
+        upkeep.expect({"another": MONDAY, "last": MONDAY})
+        upkeep.mind(MONDAY)
+        await until(lambda: upkeep.under_way == {*hanging, "another"})
+        gate.set()
+        await until(lambda: not upkeep.under_way)
+        assert len(renewed) == module.THREADS + 1
+        upkeep.close()
 
     run(claim())
 

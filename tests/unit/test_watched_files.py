@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import threading
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 import pytest
 
+from deadserver import DeadServer
 from keeper import run
 from loop_ears import until
 from powernap.daemon.watched_files import WatchedFiles
@@ -120,7 +122,7 @@ async def test_events_that_were_lost_count_as_a_change(watch: Watch, path: Path)
     """More than the kernel keeps (fs.inotify.max_queued_events) happened meanwhile."""
     assert path.parent.exists()
     assert watch.files._ours(-1, 0x4000, "")
-    assert not watch.files._ours(next(iter(watch.files.names)), 0x2, "other")
+    assert not watch.files._ours(next(iter(watch.files.owners[""])), 0x2, "other")
 
 
 def full(number: int) -> Callable[..., object]:
@@ -175,8 +177,103 @@ def test_a_directory_that_goes_while_it_is_to_be_watched_is_no_fault(
 @watching("there", "file")
 async def test_watched_again_nothing_is_lost_in_between(watch: Watch, path: Path) -> None:
     """What is waiting to be heard still is, and the watch is the same one."""
-    before = watch.files.inotify, dict(watch.files.names)
+    before = watch.files.inotify, dict(watch.files.owners[""])
     os.close(os.open(path, os.O_CREAT))
     assert watch.files.watch([str(path)]) == ""
-    assert (watch.files.inotify, watch.files.names) == before
+    assert (watch.files.inotify, watch.files.owners[""]) == before
     assert await watch.hears(lambda: None)
+
+
+# ------------------------------------------------------------ placed in threads
+
+
+def in_thread(work: Callable[[], object]) -> threading.Thread:
+    """Begun."""
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    return thread
+
+
+async def ended(thread: threading.Thread) -> None:
+    """While the loop goes on."""
+    await until(lambda: not thread.is_alive())
+
+
+@watching("there", "file")
+async def test_each_owner_has_his_own_paths(watch: Watch, path: Path) -> None:
+    """One that wants others now takes nothing from those who want the same directory; the last one's end is its end."""
+    files, other, away = watch.files, path.with_name("other"), str(path.parents[1])
+    files.owners.clear()
+    for owner, each in (("a", path), ("b", other)):
+        await ended(in_thread(lambda owner=owner, each=each: files.place(owner, [str(each)])))  # type: ignore[misc]
+    assert await watch.hears(lambda: path.write_text("x"))
+    assert await watch.hears(lambda: other.write_text("x"))
+    await ended(in_thread(lambda: files.place("a", [away + "/elsewhere"])))
+    assert not await watch.hears(lambda: path.write_text("y"))
+    assert await watch.hears(lambda: other.write_text("y"))
+    shared = set(files.owners["b"])
+    await ended(in_thread(lambda: files.place("b", [away + "/elsewhere"])))
+    await until(lambda: not shared & files.standing)
+    assert not await watch.hears(lambda: other.write_text("z"))
+    assert await watch.hears((path.parents[1] / "elsewhere").mkdir)
+
+
+def test_a_server_that_is_gone_holds_up_one_thread_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What others want is watched meanwhile; when it is back, its own is."""
+    for name in ("dead", "there", "beside"):
+        (tmp_path / name).mkdir()
+    server = DeadServer(monkeypatch, str(tmp_path / "dead"))
+
+    async def claim() -> None:
+        heard: list[int] = []
+        files = WatchedFiles(lambda: heard.append(1))
+        assert files.begin() == ""
+        hung = in_thread(lambda: files.place("far", [str(tmp_path / "beside"), str(tmp_path / "dead/file")]))
+        await until(lambda: server.waiting)
+        await ended(in_thread(lambda: files.place("near", [str(tmp_path / "there")])))
+        (tmp_path / "there/x").touch()
+        await until(lambda: heard)
+        server.back.set()
+        await ended(hung)
+        for name in ("dead/file", "beside/file"):
+            heard.clear()
+            (tmp_path / name).touch()
+            await until(lambda: heard)
+        files.close()
+        assert files.inotify is None
+
+    run(claim())
+    assert server.touched == []
+
+
+def test_closed_while_a_thread_hangs_the_descriptor_is_closed_by_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before that its number must not become another's: the thread would watch something in there."""
+    server = DeadServer(monkeypatch, str(tmp_path / "dead"))
+    (tmp_path / "dead").mkdir()
+    answers: list[str] = []
+
+    async def claim() -> None:
+        files = WatchedFiles(lambda: None)
+        assert files.place("a", []) == "nothing is watched yet"
+        files.begin()
+        inotify = files.inotify
+        assert inotify is not None
+        hung = in_thread(lambda: answers.append(files.place("a", [str(tmp_path / "dead")])))
+        await until(lambda: server.waiting)
+        files.close()
+        files.close()
+        os.fstat(inotify.fd)
+        assert files.place("b", [str(tmp_path)]) == ""
+        os.fstat(inotify.fd)
+        assert files.begin() == ""
+        server.back.set()
+        await ended(hung)
+        assert (answers, files.inotify) == ([""], None)
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(inotify.fd)
+
+    run(claim())

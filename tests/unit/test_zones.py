@@ -167,3 +167,21 @@ def test_what_to_watch() -> None:
         "/etc/localtime",
         f"{DATABASE}/Europe/Berlin",
     )
+
+
+def test_a_zone_is_found_without_a_guess(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None where there is none, whatever it is called: users write such names."""
+    monkeypatch.setattr(zones, "_meant", lambda _name: pytest.fail("it was guessed at"))
+    assert zones.found("UTC") is UTC
+    assert str(zones.found("Europe/Berlin")) == "Europe/Berlin"
+    for name in (
+        "Europe/Atlantis",
+        "",
+        "/etc/passwd",
+        "../../etc/passwd",
+        "x" * 300,
+        "a\0b",
+        "\udc80",
+        "Europe",
+    ):
+        assert zones.found(name) is None

@@ -18,6 +18,8 @@ from powernap.config.reference import reference
 from powernap.config.sources import DEFAULT_FILE, DIRECTORY, read
 from powernap.config.tree import grow
 from powernap.core.units import many
+from powernap.daemon.places import Places
+from powernap.host.host import Host
 
 OK, WRONG = 0, 2
 MAIN = "powernap.toml"
@@ -59,9 +61,14 @@ def _verb(verbs: Any, name: str, purpose: str) -> argparse.ArgumentParser:
 
 
 def _draft(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "path", nargs="?", metavar="PATH", help=f"a file, or a directory like {DIRECTORY} (the default)"
-    )
+    either = parser.add_mutually_exclusive_group()
+    for name, count in (("path", "?"), ("--config", None)):
+        either.add_argument(
+            name,
+            nargs=count,
+            metavar="PATH",
+            help=f"a file, or a directory like {DIRECTORY} (the default)" if count else "the same",
+        )
     _json(parser)
 
 
@@ -92,10 +99,11 @@ def _load(path: str | None) -> Config:
 
 
 def _check(args: argparse.Namespace) -> int:
-    config = _load(args.path)
-    notes = config.notes
+    path = args.path or args.config
+    config = _load(path)
+    notes = config.notes + _here(config)
     if DEFAULT_FILE in config.files:
-        where = args.path or DIRECTORY
+        where = path or DIRECTORY
         notes = (Problem(where, 0, "", f"no {MAIN} there", "the shipped default applies"), *notes)
     if args.json:
         _show_findings(files=config.files, notes=notes)
@@ -113,8 +121,17 @@ def _check(args: argparse.Namespace) -> int:
     return OK
 
 
+def _here(config: Config) -> tuple[Problem, ...]:
+    """What only this machine can say of it."""
+    if not config.schedules:
+        return ()
+    from powernap.cli import schedule_here  # noqa: PLC0415 - most have no schedules
+
+    return tuple(schedule_here.notes(config, Host(state=Places.state)))
+
+
 def _show(args: argparse.Namespace) -> int:
-    config = _load(args.path)
+    config = _load(args.path or args.config)
     if args.json:
         show_json(show.as_json(config))
     else:
@@ -130,7 +147,7 @@ def _explain(args: argparse.Namespace) -> int:
     if args.json:
         show_json(explain.as_json(found))
     else:
-        print("\n\n".join(item.text() for item in found))
+        print(explain.as_text(found))
     return OK
 
 

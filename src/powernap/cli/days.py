@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
 
+from powernap.cli.machine_time import midnight, stamp
 from powernap.cli.picture import Column, Layer, draw
 from powernap.core.past import ABSENT, ASLEEP, AWAKE, Spell
 
@@ -45,7 +45,7 @@ class Days:
             Layer(name, style(name, [each for each in names if each not in STYLES])) for name in ordered
         ]
         columns = [
-            Column(time.strftime("%d %b", time.localtime(low)), (high - low) / 3600, hours)
+            Column(stamp(low, "%d %b"), (high - low) / 3600, hours)
             for low, high, hours in zip(self.edges, self.edges[1:], self.hours, strict=False)
         ]
         title = "Hours in each state" + (f", a column for {self.each} days" if self.each > 1 else "")
@@ -67,9 +67,3 @@ def style(name: str, stages: Sequence[str]) -> str:
     state = plain(name)
     kind = STYLES.get(state) or f"s{1 + min(3, stages.index(state) if state in stages else 3)}"
     return f"{kind} would" if name != state else kind
-
-
-def midnight(instant: float) -> float:
-    """The local midnight before an instant, also where the clocks change."""
-    day = time.localtime(instant)
-    return time.mktime((day.tm_year, day.tm_mon, day.tm_mday, 0, 0, 0, 0, 0, -1))

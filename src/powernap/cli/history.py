@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import time
 from typing import Any
 
-from powernap.cli import arguments, client
+from powernap.cli import arguments, client, machine_time
 from powernap.cli.output import show_json
 from powernap.cli.paint import show
 from powernap.daemon.history import LINE, History
@@ -54,7 +53,8 @@ def run(args: argparse.Namespace) -> int:
         answer = written(Places(state=args.state or Places.state).history, args.count, error)
     if args.json:
         return show_json(answer)
-    print("\n".join(map(line, answer["entries"])) or "nothing has happened yet")
+    lines = [line(entry) for entry in answer["entries"]]
+    print("\n".join([*machine_time.heading(), *lines]) if lines else "nothing has happened yet")
     return 0
 
 
@@ -71,9 +71,9 @@ def written(path: str, count: int, error: client.DaemonError) -> dict[str, Any]:
 
 
 def line(entry: dict[str, Any]) -> str:
-    """One entry with its local time."""
+    """One entry with the time that this machine's clock showed."""
     try:
-        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(entry.get("time", 0)))
+        when = machine_time.stamp(entry.get("time", 0), "%Y-%m-%d %H:%M:%S")
     except (TypeError, ValueError, OverflowError, OSError):
         when = "at some time".ljust(19)  # a file that somebody edited
     return f"{when}  {show(sentence(entry))}"

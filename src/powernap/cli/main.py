@@ -30,6 +30,7 @@ COMMANDS = (
     "nap",
     "wake",
     "hold",
+    "postpone",
     "schedule",
     "reload",
     "undo",
@@ -133,7 +134,7 @@ def run(given: list[str]) -> int:
     names = [given[0]] if given[0] in COMMANDS else COMMANDS
     top = parser(names)
     # Not `required`: argparse would say that COMMAND is missing, and not which option is wrong.
-    args = top.parse_args(given)
+    args = top.parse_args(getattr(module(given[0]), "meant", list)(given) if given[0] in COMMANDS else given)
     if args.command is None:
         top.error("the following arguments are required: COMMAND")
     return module(args.command).run(args)

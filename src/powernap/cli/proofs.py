@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import time
 from dataclasses import asdict
 
+from powernap.cli import machine_time
 from powernap.cli.output import show_json
 from powernap.cli.paint import show
 from powernap.core.units import show_duration
@@ -24,6 +24,7 @@ def listed(files: Files, args: argparse.Namespace) -> int:
         return status
     if record.damage:
         print(f"the record cannot be read: {record.damage}")
+    print("".join(f"{line}\n" for line in machine_time.heading() if rows), end="")
     for each, doubt in rows:
         print(f"{each.state}: {line(files, each)}" + (f"; NO LONGER: {doubt}" if doubt else ""))
     if not rows:
@@ -33,7 +34,7 @@ def listed(files: Files, args: argparse.Namespace) -> int:
 
 def line(files: Files, each: proof.Proof) -> str:
     """One proof in words."""
-    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(each.at))
+    when = machine_time.stamp(each.at, "%Y-%m-%d %H:%M")
     to = f" to {each.interface} ({each.mac})" if each.mac else ""
     by = f" from {each.peer}" if each.peer else ""
     note = proof.notes(files, each)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from html import escape
 from typing import Any
 
 from powernap.cli.days import called
+from powernap.cli.machine_time import named, stamp
 from powernap.cli.paint import Cell, columns
 from powernap.core.units import many, show_duration
 
@@ -39,7 +39,8 @@ def report(document: dict[str, Any]) -> str:
 
 def headline(document: dict[str, Any]) -> str:
     """From when to when, and how often it napped."""
-    begin, end = (time.strftime(DAY, time.localtime(document[key])) for key in ("from", "to"))
+    begin, end = (stamp(document[key], DAY) for key in ("from", "to"))
+    zone = f", times of {name}" if (name := named()) else ""
     naps = counted(document["naps"], document["interrupted"], "nap")
     if document["would_nap"]:
         would = counted(document["would_nap"], document["would_be_interrupted"], "nap")
@@ -48,7 +49,7 @@ def headline(document: dict[str, Any]) -> str:
             if document["naps"]
             else f"watching only: {would} it would have taken"
         )
-    return f"{begin} to {end}: {naps}, {many(document['sleeps'], 'sleep')}"
+    return f"{begin} to {end}: {naps}, {many(document['sleeps'], 'sleep')}{zone}"
 
 
 def damage(document: dict[str, Any]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from powernap.cli import arguments
@@ -17,6 +18,9 @@ from powernap.cli.schedule_week import Known, known, tell
 from powernap.config.problems import ConfigErrors
 from powernap.daemon.places import Places
 
+VERBS = ("test", "skip", "extend", "restore")
+VALUED = ("--days", "--from", "--svg", "--config", "--state")
+"""Options that a value follows."""
 DAYS_MAX = 366
 WIDTH = 80
 """Characters of a line where nobody says how many there are."""
@@ -32,15 +36,23 @@ def add(subparsers: Any) -> argparse.ArgumentParser:
         "alarm and the exceptions are not known.",
     )
     days(parser)
-    verbs = parser.add_subparsers(dest="verb", metavar="test|skip|extend|restore", prog="powernap schedule")
+    verbs = parser.add_subparsers(dest="verb", metavar="|".join(VERBS), prog="powernap schedule")
     add_test(verbs)
     add_skip(verbs)
     add_extend(verbs)
-    restore = add_verb(
-        verbs, "restore", "take all exceptions back: the schedules hold as they are configured"
-    )
-    shared(restore)
+    add_restore(verbs)
     return parser
+
+
+def meant(given: Sequence[str]) -> list[str]:
+    """``schedule draft.toml`` is ``schedule --config draft.toml``, as with ``config check``; argparse would take the path for a verb."""
+    words, valued = list(given), False
+    for number, word in enumerate(words):
+        if number and not valued and not word.startswith("-"):
+            path = word not in VERBS and ("/" in word or "." in word or os.path.exists(word))
+            return [*words[:number], "--config", *words[number:]] if path else words
+        valued = word in VALUED
+    return words
 
 
 def days(parser: argparse.ArgumentParser) -> None:
@@ -52,13 +64,13 @@ def days(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config",
         metavar="PATH",
-        help="a file or a directory to look at instead of the configuration of the daemon (or /etc/powernap)",
+        help="a file or a directory to look at instead of the configuration of the daemon (or /etc/powernap); may be written without --config",
     )
     parser.add_argument(
         "--state",
         metavar="DIR",
-        default=Places.state,
-        help="where the copies of calendars are (default %(default)s)",
+        help="where the copies of calendars and the record of `powernap prove-wake` are (default: where powernapd that answers has them, "
+        f"else {Places.state})",
     )
 
 
@@ -90,9 +102,14 @@ def add_test(verbs: Any) -> None:
     )
     parser.add_argument("--at", required=True, metavar="TIME", help="the instant, in the machine's time zone")
     shared(parser)
-    parser.add_argument(
-        "--config", default=argparse.SUPPRESS, metavar="PATH", help="a file or a directory to look at instead"
-    )
+    for name, count in (("--config", None), ("config", "?")):
+        parser.add_argument(
+            name,
+            default=argparse.SUPPRESS,
+            metavar="PATH",
+            help="a file or a directory to look at instead",
+            nargs=count,
+        )
 
 
 def add_skip(verbs: Any) -> None:
@@ -115,6 +132,20 @@ def add_extend(verbs: Any) -> None:
     parser = add_verb(verbs, "extend", "for once, the machine is up from now on until a time")
     times(parser)
     parser.add_argument("--why", default="", metavar="REASON", help="shown by `powernap schedule`")
+    shared(parser)
+
+
+def add_restore(verbs: Any) -> None:
+    """``schedule restore``."""
+    parser = add_verb(
+        verbs,
+        "restore",
+        "take exceptions back: the schedules hold as they are configured",
+        "With a SCHEDULE only those of that one; `extended` names what was extended.",
+    )
+    parser.add_argument(
+        "schedule", nargs="?", default="", metavar="SCHEDULE", help="its name (default: all exceptions)"
+    )
     shared(parser)
 
 

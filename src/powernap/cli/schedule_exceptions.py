@@ -13,7 +13,7 @@ from powernap.cli.output import fail, show_json
 from powernap.cli.paint import show
 from powernap.cli.schedule_rows import said
 from powernap.cli.schedule_text import named
-from powernap.cli.schedule_time import both, full, instant
+from powernap.cli.schedule_time import both, instant
 from powernap.cli.schedule_week import EXTENDED, Known, Told, again, known, tell
 from powernap.config.problems import meant
 from powernap.core.timetable import FREE, OFF, UP, Exempt, Period, Span
@@ -76,8 +76,8 @@ def skip(args: argparse.Namespace, about: Known) -> dict[str, Any]:
     hole = Exempt(about.now, end, name)
     after = again(about, before.answers, Exceptions((*known.skipped, hole), known.extended))
     found = changes(before.periods, after.periods, about.now)
-    parts = [consequence(each, end, about) for each in found[:SAID]] or [unchanged(after, about)]
-    text = f"{name or 'every schedule'} is skipped until {full(end, about.local.zone)}: {', '.join(parts)}"
+    parts = consequences(found, end, about) or [unchanged(after, about)]
+    text = f"{name or 'every schedule'} is skipped until {about.full(end)}: {', '.join(parts)}"
     return document_of(about, "skip", end, found, text + then(after, end, about), name)
 
 
@@ -89,33 +89,47 @@ def extend(args: argparse.Namespace, about: Known) -> dict[str, Any]:
     known, more = about.exceptions, Extended(about.now, end, args.why)
     after = again(about, before.answers, Exceptions(known.skipped, (*known.extended, more)))
     found = changes(before.periods, after.periods, about.now)
-    zone = about.local.zone
     why = f" ({args.why})" if args.why else ""
     otherwise = [
         f"{said((each.was.says, each.was.deepest))} {since(each.start, about)}" for each in found[:SAID]
-    ]
+    ] + rest_of(found)
     rest = f"without this it would be {', '.join(otherwise)}" if otherwise else unchanged(before, about)
-    return document_of(about, "extend", end, found, f"it is kept up until {full(end, zone)}{why}: {rest}")
+    return document_of(about, "extend", end, found, f"it is kept up until {about.full(end)}{why}: {rest}")
 
 
-def restore(_args: argparse.Namespace, about: Known) -> dict[str, Any]:
-    """No exception stands any more."""
-    count = len(about.exceptions.skipped) + len(about.exceptions.extended)
-    client.ask("schedule-restore")
+def restore(args: argparse.Namespace, about: Known) -> dict[str, Any]:
+    """No exception stands any more, or none of one schedule."""
+    name, stood = str(args.schedule), about.exceptions
+    if name and not any(each.schedule == name for each in stood.skipped):
+        check_name(name, about, EXTENDED)
+    left = stood.without(name)
+    count = size(stood) - size(left)
+    client.ask("schedule-restore", schedule=name or None)
     before = tell(about, about.now - DAY, about.now + AHEAD)
-    after = again(about, before.answers, Exceptions())
+    after = again(about, before.answers, left)
     found = changes(before.periods, after.periods, about.now)
-    parts = [consequence(each, before.answers.end, about) for each in found[:SAID]] or [
-        unchanged(after, about)
-    ]
+    parts = consequences(found, before.answers.end, about) or [unchanged(after, about)]
     done = f"{many(count, 'exception')} {'is' if count == 1 else 'are'} taken back: {', '.join(parts)}"
-    return document_of(about, "restore", None, found, done if count else "no exception stood")
+    return document_of(about, "restore", None, found, done if count else nothing(name, stood), name)
 
 
-def check_name(name: str, about: Known) -> None:
-    """There is such a schedule."""
-    names = about.config.schedules
-    if not names:
+def nothing(name: str, stood: Exceptions) -> str:
+    """There was none."""
+    of = f" of {name}" if name else ""
+    every = any(not each.schedule for each in stood.skipped)
+    whole = "; every schedule is skipped, which `powernap schedule restore` takes back" if every else ""
+    return f"no exception{of} stood{whole}"
+
+
+def size(stood: Exceptions) -> int:
+    """How many."""
+    return len(stood.skipped) + len(stood.extended)
+
+
+def check_name(name: str, about: Known, *more: str) -> None:
+    """There is such a schedule, or it is one of the other words."""
+    names = [*about.config.schedules, *more]
+    if not about.config.schedules:
         raise RefusalError(
             "no schedule is configured", "so there is nothing to skip; see `powernap schedule`"
         )
@@ -133,7 +147,7 @@ def end_of(args: argparse.Namespace, about: Known) -> float | None:
         return None
     end = instant(args.until, about.local.zone, about.now).at
     if end <= about.now:
-        raise RefusalError(f"{full(end, about.local.zone)} is over", "name a time that lies ahead")
+        raise RefusalError(f"{about.full(end)} is over", "name a time that lies ahead")
     return end
 
 
@@ -210,21 +224,35 @@ def what(period: Period) -> tuple[str, str]:
 
 def since(start: float, about: Known) -> str:
     """``now``, or ``from Tue 24 Nov 19:00``."""
-    return "now" if start <= about.now else f"from {full(start, about.local.zone)}"
+    return "now" if start <= about.now else f"from {about.full(start)}"
+
+
+def consequences(found: Sequence[Change], end: float, about: Known) -> list[str]:
+    """What follows, the first few times."""
+    return [consequence(each, end, about) for each in found[:SAID]] + rest_of(found)
+
+
+def rest_of(found: Sequence[Change]) -> list[str]:
+    """How many are not named."""
+    left = len(found) - SAID
+    return [f"and {left} more times that `--json` names" if left > 1 else "and once more"] * (left > 0)
 
 
 def consequence(change: Change, end: float, about: Known) -> str:
     """What follows from one change."""
-    words = {UP: "the machine stays up", OFF: "the machine may power off", FREE: "the ladder alone decides"}
+    words = {UP: "the machine stays up", OFF: "the machine may go off", FREE: "the ladder alone decides"}
     does = words.get(change.now.says) or f"the machine {said(what(change.now))}"
-    until = f" until {full(change.end, about.local.zone)}" if change.end < end else ""
+    until = f" until {about.full(change.end)}" if change.end < end else ""
     return f"{does} {since(change.start, about)}{until}"
 
 
 def unchanged(told: Told, about: Known) -> str:
     """Why nothing follows."""
     now = holding(told.periods, about.now)
+    unknown = [each.schedule for each in now.because if each.schedule in told.unknown]
     others = f", {named(now.because)} says {said(what(now))}" if now.because else ""
+    if unknown:
+        others = f", since {' and '.join(unknown)} cannot tell"
     return f"nothing changes by it{others}"
 
 
@@ -235,8 +263,8 @@ def then(told: Told, end: float, about: Known) -> str:
     coming = next((each for each in later if each.says in {UP, OFF}), None)
     if coming is None:
         return ""
-    does = "must be up" if coming.says == UP else "may power off"
-    return f"; it {does} from {full(coming.start, about.local.zone)}"
+    does = "must be up" if coming.says == UP else "may go off"
+    return f"; it {does} from {about.full(coming.start)}"
 
 
 def document_of(

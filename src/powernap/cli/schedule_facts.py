@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from powernap.cli.schedule_time import both
-from powernap.cli.schedule_week import EXTENDED, Known, Told, where
+from powernap.cli.schedule_week import EXTENDED, Known, Told, only_here, wakes, where
 from powernap.core.timetable import OFF, UP, Period, Span
 from powernap.daemon.timetables import module
 
 JOINED = 1.0
 """Seconds: occasions of a conflict that are no further apart are one."""
+JOBS = frozenset({"at-jobs", "cron", "cron-jobs", "shutdowns", "systemd-timers"})
+"""Types that tell of something that happens at an instant: in a time of *off* the machine is woken for it, which is what they are for."""
 
 
 def document_of(about: Known, told: Told) -> dict[str, Any]:
     """All facts of some days."""
     zone, answers = about.local.zone, told.answers
+    overruled = conflicts(about, told)
     return {
         "version": 1,
         "host": os.uname().nodename,
@@ -30,7 +33,9 @@ def document_of(about: Known, told: Told) -> dict[str, Any]:
         **both("end", answers.end, zone),
         "schedules": schedules(about),
         "periods": [period(about, each) for each in told.periods],
-        "conflicts": conflicts(about, told.periods),
+        "conflicts": [each for each in overruled if not woken(about, told, each["up"])],
+        "woken": [each for each in overruled if woken(about, told, each["up"])],
+        "off_refused": off_refused(about, told.periods),
         "troubles": troubles(about, told),
         "notes": notes(about, told),
         **running(about),
@@ -76,16 +81,17 @@ def span(about: Known, said: Span) -> dict[str, Any]:
     }
 
 
-def conflicts(about: Known, periods: Iterable[Period]) -> list[dict[str, Any]]:
-    """Where one schedule wants it off and another up: each pair once, with its first occasion. An exception is meant, and no conflict."""
+def conflicts(about: Known, told: Told) -> list[dict[str, Any]]:
+    """Where one schedule wants it off and another up: each pair once, with its first occasion. An exception is meant, and no conflict; nor
+    is one of which nothing is known.
+    """
     found: dict[tuple[str, str], list[list[float]]] = {}
-    for each in periods:
+    for each in told.periods:
         if each.says != UP:
             continue
         losers = {said.schedule for said in each.overruled if said.says == OFF}
-        for pair in (
-            (low, said.schedule) for said in each.because if said.schedule != EXTENDED for low in losers
-        ):
+        winners = {said.schedule for said in each.because} - {EXTENDED, *told.unknown}
+        for pair in ((low, high) for high in sorted(winners) for low in sorted(losers)):
             times = found.setdefault(pair, [])
             if times and each.start - times[-1][1] <= JOINED:
                 times[-1][1] = each.end
@@ -103,9 +109,25 @@ def conflicts(about: Known, periods: Iterable[Period]) -> list[dict[str, Any]]:
     ]
 
 
+def woken(about: Known, told: Told, name: str) -> bool:
+    """For what it tells the machine is woken out of *off*: no contradiction."""
+    known = about.config.schedules.get(name)
+    return known is not None and known.type in JOBS and wakes(about, told, name)
+
+
+def off_refused(about: Known, periods: Iterable[Period]) -> str:
+    """Why this machine would not go off, where something says so from now on: powernapd refuses it then. Empty where nothing speaks against it."""
+    if not any(each.says == OFF and each.end > about.now for each in periods):
+        return ""
+    from powernap.cli import schedule_way_back  # noqa: PLC0415 - most have no *off*
+
+    return schedule_way_back.refusal(about.config, about.host)
+
+
 def troubles(about: Known, told: Told) -> list[dict[str, Any]]:
     """The schedules that could not tell: the daemon, or only us (it may read more); and those that rest on an old copy."""
     theirs = {each["schedule"]: each for each in about.running.get("troubles", ())}
+    soon = {name for name, error in told.answers.troubles.items() if error.soon}
     ours = {
         name: {"schedule": name, "reason": error.reason, "remedy": error.remedy, "since": None}
         for name, error in told.answers.troubles.items()
@@ -121,9 +143,11 @@ def troubles(about: Known, told: Told) -> list[dict[str, Any]]:
             "reason": each["reason"],
             "remedy": each["remedy"],
             **both("since", each["since"], about.local.zone),
-            "only_here": bool(about.running) and name not in {*theirs, *old},
+            "only_here": name not in {*theirs, *old} and only_here(about, name, told.answers.troubles[name]),
+            "keeps_up": name in told.unknown and not about.exceptions.silenced(name, about.now),
         }
         for name, each in {**ours, **old, **theirs}.items()
+        if name not in soon
     ]
 
 
@@ -138,10 +162,24 @@ def copies(about: Known, told: Told) -> dict[str, Any]:
 
 
 def notes(about: Known, told: Told) -> list[dict[str, str]]:
-    """What a copy leaves out, or takes otherwise than it is written."""
+    """What is not in the picture: of a calendar nobody has read yet all; what a copy leaves out, or takes otherwise than it is written."""
     return [
-        {"schedule": name, "note": note} for name, copy in copies(about, told).items() for note in copy.notes
+        *unread(about, told),
+        *(
+            {"schedule": name, "note": note}
+            for name, copy in copies(about, told).items()
+            for note in copy.notes
+        ),
     ]
+
+
+def unread(about: Known, told: Told) -> Iterator[dict[str, str]]:
+    """Those that powernapd reads first of all."""
+    reads = "is reading it" if about.running else "reads it as soon as it has this configuration"
+    for name, error in told.answers.troubles.items():
+        if error.soon:
+            note = f"{error.reason}, so what it says is missing here; powernapd {reads}"
+            yield {"schedule": name, "note": note}
 
 
 def running(about: Known) -> dict[str, Any]:
@@ -156,7 +194,12 @@ def running(about: Known) -> dict[str, Any]:
             for each in said.get("skipped", ())
         ],
         "extended": [
-            {"why": each["why"], "who": each["who"], **edges(about, each)}
+            {
+                "why": each["why"],
+                "who": each["who"],
+                "postponed": bool(each.get("postponed")),
+                **edges(about, each),
+            }
             for each in said.get("extended", ())
         ],
         "alarm": alarm and {"rtc": alarm["rtc"], **both("at", alarm["at"], zone)},

@@ -8,12 +8,13 @@ from typing import Any
 
 from powernap.cli.output import show_json
 from powernap.cli.paint import Cell, columns, show
+from powernap.cli.schedule_facts import off_refused, span, troubles, unread
 from powernap.cli.schedule_facts import period as facts_of
-from powernap.cli.schedule_facts import span, troubles
 from powernap.cli.schedule_rows import said
+from powernap.cli.schedule_text import refused as refused_off
 from powernap.cli.schedule_text import source, trouble
-from powernap.cli.schedule_time import Instant, both, full, instant, iso, until
-from powernap.cli.schedule_week import Known, Told, known, tell, wakes, where
+from powernap.cli.schedule_time import Instant, both, instant, iso
+from powernap.cli.schedule_week import UNKNOWN, Known, Told, known, tell, wakes, where
 from powernap.config.model import AUTO, Stage
 from powernap.core.timetable import DAYS as NAMED
 from powernap.core.timetable import FREE, NAP, OFF, UP, Period, Span, at
@@ -57,7 +58,9 @@ def document_of(about: Known, told: Told, asked: Instant) -> dict[str, Any]:
         "silent": list(silent(about, told, asked.at)),
         "next": following(about, told, found),
         "machine": machine(about, told, found),
+        "off_refused": off_refused(about, [found]),
         "troubles": troubles(about, told),
+        "notes": list(unread(about, told)),
         "powernapd": bool(about.running),
         "absent": about.absent,
     }
@@ -105,7 +108,7 @@ def reason(about: Known, told: Told, name: str, instant: float) -> str:
     for hole in about.exceptions.skipped:
         if hole.schedule in {"", name} and hole.start <= instant < hole.end:
             by = f" by {hole.who}" if hole.who else ""
-            return f"skipped{by} until {full(hole.end, about.local.zone)}"
+            return f"skipped{by} until {about.full(hole.end)}"
     others = set(about.config.schedules[name].unless)
     loud = (each for each in told.spans if each.schedule in others and each.start <= instant < each.end)
     return next((f"unless {source(each.schedule, each.detail)}" for each in loud), "an exception stands")
@@ -116,15 +119,20 @@ def reason(about: Known, told: Told, name: str, instant: float) -> str:
 
 def machine(about: Known, told: Told, found: Period) -> str:
     """What follows for this machine, as a sentence."""
-    does = {UP: up, OFF: off, NAP: nap, FREE: free}[found.says](about, told, found)
+    refused = found.says == OFF and off_refused(about, [found])
+    does = stays if refused else {UP: up, OFF: off, NAP: nap, FREE: free}[found.says]
+    text = does(about, told, found)
     if about.config.mode == "watch":
-        return f'{does} (but mode = "watch": powernapd only says so)'
-    return does
+        return f'{text} (but mode = "watch": powernapd only says so)'
+    return text
 
 
-def up(about: Known, _told: Told, found: Period) -> str:
+def up(about: Known, told: Told, found: Period) -> str:
     """It must be."""
-    waking = [each.schedule for each in found.because if wakes(about, each.schedule)]
+    unknown = [each.schedule for each in found.because if each.schedule in told.unknown]
+    if len(unknown) == len(found.because):
+        return f"it stays up, no stage is entered, as long as {' and '.join(unknown)} cannot tell; it is not woken for that"
+    waking = [each.schedule for each in found.because if wakes(about, told, each.schedule)]
     if waking:
         return (
             "it stays up, no stage is entered; were it asleep or off, its alarm would have woken it in time"
@@ -144,13 +152,20 @@ def off(about: Known, told: Told, found: Period) -> str:
     )
     warned = f", users are warned {show_duration(config.warn)} before" if config.warn else ""
     later = [each for each in told.periods if each.end > found.start]
-    need = next_need(later, found.start, lambda name: wakes(about, name), lambda stage: sleeps(about, stage))
+    need = next_need(
+        later, found.start, lambda name: wakes(about, told, name), lambda stage: sleeps(about, stage)
+    )
     back = (
-        f"; its alarm wakes it for {source(need.schedule, need.detail)}, {full(need.at, about.local.zone)}"
+        f"; its alarm wakes it for {source(need.schedule, need.detail)}, {about.full(need.at)}"
         if need
         else "; nothing that is known wakes it again"
     )
     return f"it {verb} {when}{warned}{back}"
+
+
+def stays(about: Known, told: Told, found: Period) -> str:
+    """It must not be, and may not go."""
+    return f"that it goes off is refused, see below; {free(about, told, found)}"
 
 
 def sleeps(about: Known, deepest: str) -> bool:
@@ -195,7 +210,7 @@ def text(about: Known, document: dict[str, Any]) -> str:
     zone = about.local.zone
     what = said((document["says"], document["deepest"]))
     lines = [
-        f"{full(document['at'], zone)}{distance(document)} ({iso(document['at'], zone)}, {document['zone']}): {what}"
+        f"{about.full(document['at'])}{distance(document)} ({iso(document['at'], zone)}, {document['zone']}): {what}"
     ]
     rows: list[list[Cell]] = [["note", document["note"]]] if document["note"] else []
     rows += [["because", stated(about, each)] for each in document["because"]]
@@ -204,7 +219,10 @@ def text(about: Known, document: dict[str, Any]) -> str:
     rows += [["silent", f"{stated(about, each)}: {each['reason']}"] for each in document["silent"]]
     rows.append(["next", coming(about, document)])
     rows.append(["machine", document["machine"]])
+    if document["off_refused"]:
+        rows.append(["attention", refused_off(document["off_refused"], about.config.mode)])
     rows += [["attention", trouble(about, each)] for each in document["troubles"]]
+    rows += [["attention", f"{each['schedule']}: {each['note']}"] for each in document["notes"]]
     if document["absent"] and about.config.schedules:
         rows.append(["attention", f"exceptions are not known: {document['absent']}"])
     return "\n".join([*lines, columns(rows)])
@@ -220,20 +238,21 @@ def distance(document: dict[str, Any]) -> str:
 
 def stated(about: Known, each: dict[str, Any]) -> str:
     """A statement: who, what, how long, and where that is written."""
-    zone = about.local.zone
     written = f" ({each['where']})" if each["where"] else ""
+    if each["detail"] == UNKNOWN:
+        return f"{each['schedule']} cannot tell, and nothing is known of it: up until it can{written}"
     what = said((each["says"], each["deepest"]))
     return show(
-        f"{source(each['schedule'], each['detail'])} says {what}, {full(each['start'], zone)} until {until(each['end'], each['start'], zone)}{written}"
+        f"{source(each['schedule'], each['detail'])} says {what}, {about.full(each['start'])} until {about.until(each['end'], each['start'])}{written}"
     )
 
 
 def coming(about: Known, document: dict[str, Any]) -> str:
     """The next change."""
-    zone, found = about.local.zone, document["next"]
+    found = document["next"]
     if found is None:
         return f"nothing else within {show_duration(AHEAD)}"
     names = ", ".join(dict.fromkeys(source(each["schedule"], each["detail"]) for each in found["because"]))
-    return f"{said((found['says'], found['deepest']))} from {full(found['start'], zone)}" + (
+    return f"{said((found['says'], found['deepest']))} from {about.full(found['start'])}" + (
         f": {names}" if names else ""
     )

@@ -1,11 +1,11 @@
 """The picture of some days as an SVG that stands for itself and is readable in light and dark: a row a day, the wall's 24 hours across.
 
-Owns shapes; the colours are those of the report's picture. Drawn by hand, without scripts, fonts or anything that is fetched.
+The more of the machine is on, the higher its bar: who sees no colours, or prints it, reads it too. Owns shapes; the colours are those of the report's picture. Drawn by hand, without scripts, fonts or anything that is fetched.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
 from itertools import pairwise
 
@@ -13,10 +13,10 @@ from powernap.cli.paint import show
 from powernap.cli.picture import LEFT as LEGEND
 from powernap.cli.picture import STYLE, Layer, legend
 from powernap.cli.schedule_days import DAY, Day, Piece, days, pieces
+from powernap.cli.schedule_facts import off_refused
 from powernap.cli.schedule_rows import What, order, said
 from powernap.cli.schedule_text import called as named_alone
 from powernap.cli.schedule_text import named, spoken, title
-from powernap.cli.schedule_time import full, until
 from powernap.cli.schedule_week import Known, Told
 from powernap.core.timetable import FREE, NAP, OFF, UP
 
@@ -29,6 +29,9 @@ MORE = """
   @media (prefers-color-scheme: dark) { .now { stroke: #ff7b72; } }
 """
 COLOURS = {UP: "s0", OFF: "s5", FREE: "none"}
+HEIGHTS = {UP: 1.0, NAP: 0.7, FREE: 0.45, OFF: 0.2}
+"""Shares of a row."""
+LINE = 20
 NAPS = 3
 """Colours of naps: the deeper, the darker."""
 
@@ -37,7 +40,8 @@ def draw(about: Known, told: Told) -> str:
     """The whole document."""
     ordered = order(told.periods, [stage.name for stage in about.config.stages])
     found = days(about.local.zone, told.answers.start, told.answers.end)
-    height = TOP + ROW * len(found) + BOTTOM
+    said_below = list(below(about, told))
+    height = TOP + ROW * len(found) + BOTTOM + LINE * len(said_below)
     name = "When this machine is up"
     layers = [Layer(show(called(what)), style(what, ordered)) for what in ordered]
     parts = [
@@ -53,7 +57,19 @@ def draw(about: Known, told: Told) -> str:
     ]
     for number, day in enumerate(found):
         parts += row(day, TOP + ROW * number, told, ordered, about)
+    for number, text in enumerate(said_below, 1):
+        y = TOP + ROW * len(found) + LINE * number
+        parts.append(f'<text class="ink" x="{LEFT}" y="{y}">{escape(show(text))}</text>')
     return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def below(about: Known, told: Told) -> Iterator[str]:
+    """What the picture alone would keep from who looks at it."""
+    watching = about.config.mode == "watch"
+    if off_refused(about, told.periods):
+        yield f'"off" {"would be" if watching else "is"} refused: `powernap schedule` says why'
+    for name in told.unknown:
+        yield f"{name} cannot tell, so the machine {'would stay' if watching else 'stays'} up from now on"
 
 
 def called(what: What) -> str:
@@ -91,13 +107,15 @@ def row(day: Day, top: float, told: Told, ordered: Sequence[What], about: Known)
     for piece in pieces(day, told.periods):
         what = piece.period.says, piece.period.deepest
         for begin, end, share, half in split(piece, day.twice):
-            y, height = low + BAR * share, BAR * (0.5 if half else 1.0)
+            room = BAR * (0.5 if half else 1.0)
+            height = room * HEIGHTS[what[0]]
+            y = low + BAR * share + room - height
             parts.append(bar(style(what, ordered), begin, end, y, height, tip(piece, about)))
     parts += [bar("never", *each, low, BAR, f"{day.label}, {day.note}") for each in day.missing]
     shown = day.shows(about.now)
     if shown is not None:
         x = across(shown)
-        words = escape(f"now, {full(about.now, about.local.zone)}")
+        words = escape(f"now, {about.full(about.now)}")
         parts.append(
             f'<line class="now" x1="{x:.1f}" x2="{x:.1f}" y1="{top:.1f}" y2="{top + ROW:.1f}"><title>{words}</title></line>'
         )
@@ -134,8 +152,8 @@ def bar(style: str, begin: float, end: float, y: float, height: float, text: str
 
 def tip(piece: Piece, about: Known) -> str:
     """What holds, from when to when, who says so, and what that overrules."""
-    period, zone = piece.period, about.local.zone
-    text = f"{full(period.start, zone)} until {until(period.end, period.start, zone)}: {called((period.says, period.deepest))}"
+    period = piece.period
+    text = f"{about.full(period.start)} until {about.until(period.end, period.start)}: {called((period.says, period.deepest))}"
     if period.because:
         text += f", says {named(period.because)}"
     if period.overruled:

@@ -8,7 +8,6 @@ from typing import Any
 
 from powernap.cli.paint import Cell, columns
 from powernap.cli.schedule_rows import COLOURS, Picture, What, said
-from powernap.cli.schedule_time import full, until
 from powernap.cli.schedule_week import EXTENDED, Known, Told
 from powernap.config.sources import DIRECTORY
 from powernap.core.timetable import Period, Span
@@ -36,7 +35,7 @@ def week(about: Known, told: Told, document: dict[str, Any], picture: Picture, *
         return "\n".join([EXAMPLE.rstrip(), *attention(about, document)])
     shown = [each for each in told.periods if past or each.end > about.now]
     parts = ["", table(about, told, shown), "", *notes(about, document)]
-    return "\n".join([title(about, told), "", *picture.draw(), *parts]).rstrip()
+    return "\n".join([title(about, told), "", *ahead(about, document), *picture.draw(), *parts]).rstrip()
 
 
 def title(about: Known, told: Told) -> str:
@@ -62,11 +61,10 @@ def table(about: Known, told: Told, shown: Sequence[Period]) -> str:
 
 def row(about: Known, told: Told, period: Period) -> list[Cell]:
     """One period."""
-    zone = about.local.zone
     what: What = period.says, period.deepest
-    ends = until(period.end, period.start, zone)
+    ends = about.until(period.end, period.start)
     return [
-        full(period.start, zone),
+        about.full(period.start),
         f"{ends} or later" if period.end == told.answers.end else ends,
         (said(what), COLOURS[period.says]),
         named(period.because) or "the ladder alone decides",
@@ -99,17 +97,36 @@ def source(schedule: str, detail: str) -> str:
 
 
 def notes(about: Known, document: dict[str, Any]) -> list[str]:
-    """The next alarm, the exceptions that stand, conflicts, and what deserves attention."""
+    """The next alarm, the exceptions that stand, jobs for which it is woken out of *off*, contradictions, and what deserves attention."""
     rows: list[list[Cell]] = [["next alarm", alarm(about, document)]]
     rows += [["skipped", skipped(about, each)] for each in document["skipped"]]
-    rows += [["extended", extended(about, each)] for each in document["extended"]]
+    rows += [
+        ["postponed" if each["postponed"] else "extended", extended(about, each)]
+        for each in document["extended"]
+    ]
+    rows += [["woken for", woken(about, each)] for each in document["woken"]]
     rows += [["conflict", conflict(about, each)] for each in document["conflicts"]]
     return [columns(rows), *attention(about, document)]
 
 
+def ahead(about: Known, document: dict[str, Any]) -> list[str]:
+    """What stands above the picture: what keeps the machine up against all schedules, and that *off* would be refused."""
+    rows: list[list[Cell]] = [
+        ["attention", trouble(about, each)] for each in document["troubles"] if each["keeps_up"]
+    ]
+    if document["off_refused"]:
+        rows.append(["attention", refused(document["off_refused"], document["mode"])])
+    return [columns(rows), ""] if rows else []
+
+
+def refused(reason: str, mode: str) -> str:
+    """*Off* will not be."""
+    return f"it {'would' if mode == 'watch' else 'will'} not go off where a schedule says so: {reason}"
+
+
 def attention(about: Known, document: dict[str, Any]) -> list[str]:
     """What is wrong."""
-    found = [trouble(about, each) for each in document["troubles"]]
+    found = [trouble(about, each) for each in document["troubles"] if not each["keeps_up"]]
     found += [f"{each['schedule']}: {each['note']}" for each in document["notes"][:FEW]]
     left = len(document["notes"]) - FEW
     found += [f"and {left} more such: `--json` shows them"] * (left > 0)
@@ -122,13 +139,13 @@ def attention(about: Known, document: dict[str, Any]) -> list[str]:
 
 def alarm(about: Known, document: dict[str, Any]) -> str:
     """When this machine will be woken, and for what."""
-    zone, rings, need = about.local.zone, document["alarm"], document["need"]
+    rings, need = document["alarm"], document["need"]
     if not document["powernapd"]:
         return f"not known: {document['absent']}"
-    what = f"{source(need['schedule'], need['detail'])} at {full(need['at'], zone)}" if need else ""
+    what = f"{source(need['schedule'], need['detail'])} at {about.full(need['at'])}" if need else ""
     if rings:
         return (
-            f"{rings['rtc']} rings {full(rings['at'], zone)}"
+            f"{rings['rtc']} rings {about.full(rings['at'])}"
             + (f", for {what}" if what else "")
             + lead(document)
         )
@@ -150,8 +167,8 @@ def lead(document: dict[str, Any]) -> str:
 
 def span_of(about: Known, each: dict[str, Any]) -> str:
     """``until Tue 24 Nov 18:00``; with its beginning where that lies ahead."""
-    begins = f"from {full(each['start'], about.local.zone)} " if each["start"] > about.now else ""
-    return f"{begins}until {full(each['end'], about.local.zone)}"
+    begins = f"from {about.full(each['start'])} " if each["start"] > about.now else ""
+    return f"{begins}until {about.full(each['end'])}"
 
 
 def by(*words: str) -> str:
@@ -172,20 +189,33 @@ def extended(about: Known, each: dict[str, Any]) -> str:
 
 def conflict(about: Known, each: dict[str, Any]) -> str:
     """Two that contradict each other, once."""
-    zone = about.local.zone
-    others = each["times"] - 1
-    when = f"{full(each['start'], zone)} until {until(each['end'], each['start'], zone)}"
-    more = f", and {others} more times" if others > 1 else ", and once more" if others else ""
-    return f'"off" by {each["off"]} is overruled by "up" of {each["up"]}: {when}{more}'
+    return f'"off" by {each["off"]} is overruled by "up" of {each["up"]}: {occasions(about, each)}'
+
+
+def woken(about: Known, each: dict[str, Any]) -> str:
+    """What begins in a time of *off*, once."""
+    return f'{each["up"]}, also while {each["off"]} says "off": {occasions(about, each)}'
+
+
+def occasions(about: Known, each: dict[str, Any]) -> str:
+    """The first, and how many more."""
+    when = f"{about.full(each['start'])} until {about.until(each['end'], each['start'])}"
+    return f"{when}{more(each['times'] - 1)}"
+
+
+def more(others: int) -> str:
+    """``, and 4 more times``."""
+    return f", and {others} more times" if others > 1 else ", and once more" if others else ""
 
 
 def trouble(about: Known, each: dict[str, Any]) -> str:
     """A schedule that could not tell, and what follows."""
-    since = "" if each["since"] is None else f" since {full(each['since'], about.local.zone)}"
+    since = "" if each["since"] is None else f" since {about.full(each['since'])}"
     remedy = f" -> {each['remedy']}" if each["remedy"] else ""
-    follows = (
-        "only here, powernapd can"
-        if each["only_here"]
-        else "powernapd goes on with what it said last, else stays up"
-    )
+    if each["only_here"]:
+        follows = "only here, powernapd can"
+    elif each["keeps_up"]:
+        follows = "nothing is known of it, so the machine stays up until it can"
+    else:
+        follows = "what it said last goes on"
     return f"{each['schedule']} cannot tell{since} ({follows}): {each['reason']}{remedy}"

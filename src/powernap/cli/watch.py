@@ -6,7 +6,7 @@ import argparse
 import time
 from typing import Any
 
-from powernap.cli import client, why
+from powernap.cli import client, machine_time, why
 from powernap.cli.output import show_json_line
 from powernap.cli.paint import show
 from powernap.core.units import show_duration
@@ -34,7 +34,9 @@ def run(args: argparse.Namespace) -> int:
         if args.json:
             show_json_line(began)
         else:
-            print(why.text(client.ask("why", refresh=False)), flush=True)
+            print(
+                "\n".join([why.text(client.ask("why", refresh=False)), *machine_time.heading()]), flush=True
+            )
         news = News()
         for entry in connection.lines():
             if args.json:
@@ -74,7 +76,7 @@ class News:
 
 def live_line(entry: dict[str, Any]) -> str:
     """One thing that happened, for the live view."""
-    when = time.strftime("%H:%M:%S", time.localtime(entry.get("time", time.time())))
+    when = machine_time.stamp(entry.get("time", time.time()), "%H:%M:%S")
     if entry.get("event") != "reading":
         return f"{when}  {show(sentence(entry))}"
     since = entry.get("at", 0.0) - entry["last"] if "last" in entry else None

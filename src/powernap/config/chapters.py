@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from powernap.config.declared import Declared, declared
-from powernap.config.kinds import ACTIONS, METERS, MONITORS, SCHEDULES, KindError, Kinds
-from powernap.config.model import Acting, Metering, Off, Rule, Scheduling, Settings, Stage, Watching
+from powernap.config.inventory import Method, Target, Together
+from powernap.config.kinds import ACTIONS, METERS, MONITORS, SCHEDULES, WAKERS, KindError, Kinds
+from powernap.config.model import Acting, Metering, Off, Rule, Scheduling, Settings, Stage, Warn, Watching
 from powernap.core.value import dataclass
 from powernap.sleep.options import SleepOptions
 
@@ -35,6 +36,7 @@ def chapters(
     actions: Kinds = ACTIONS,
     meters: Kinds = METERS,
     schedules: Kinds = SCHEDULES,
+    wakers: Kinds = WAKERS,
 ) -> list[Chapter]:
     """All of them; a type that does not load has a chapter that says so."""
     return [
@@ -42,6 +44,7 @@ def chapters(
         Chapter("stage", "Stages", "[[stage]]", _first(Stage.__doc__), declared(Stage)),
         Chapter("sleep", "Sleep", "[sleep]", _first(SleepOptions.__doc__), declared(SleepOptions)),
         Chapter("off", "Off", "[off]", _first(Off.__doc__), declared(Off)),
+        Chapter("warn", "Warnings", "[warn]", _first(Warn.__doc__), declared(Warn)),
         Chapter("monitor", "Every monitor", "[monitor.NAME]", _first(Watching.__doc__), declared(Watching)),
         *(_of_kind(monitors, kind) for kind in monitors.names()),
         Chapter("rule", "Rules", "[rule.NAME]", _first(Rule.__doc__), declared(Rule)),
@@ -56,20 +59,30 @@ def chapters(
             _first(Scheduling.__doc__),
             declared(Scheduling),
         ),
-        *(_of_kind(schedules, kind) for kind in schedules.names()),
+        # nobody calls a schedule by its type
+        *(_of_kind(schedules, kind, f'[schedule.NAME] with type = "{kind}"') for kind in schedules.names()),
+        Chapter("hosts", "Other machines together", "", _first(Together.__doc__), declared(Together)),
+        Chapter("host", "Each other machine", "[host.NAME]", _first(Target.__doc__), declared(Target)),
+        Chapter(
+            "waker",
+            "Every method of waking",
+            "[[host.NAME.wake]]",
+            _first(Method.__doc__),
+            declared(Method),
+        ),
+        *(_of_kind(wakers, kind, "[[host.NAME.wake]]") for kind in wakers.names()),
     ]
 
 
-def _of_kind(kinds: Kinds, kind: str) -> Chapter:
+def _of_kind(kinds: Kinds, kind: str, header: str = "") -> Chapter:
     path = f"{kinds.noun}.{kind}"
+    header = header or f"[{path}]"
     title = f"{kinds.noun.capitalize()} `{kind}`"
     try:
         module = kinds.module(kind)
     except KindError as error:
-        return Chapter(path, title, f"[{path}]", f"It cannot be used: {error.message}.", {})
-    return Chapter(
-        path, title, f"[{path}]", _first(module.__doc__), declared(module.Options), _detail(module)
-    )
+        return Chapter(path, title, header, f"It cannot be used: {error.message}.", {})
+    return Chapter(path, title, header, _first(module.__doc__), declared(module.Options), _detail(module))
 
 
 def _detail(module: object) -> str:

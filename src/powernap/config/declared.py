@@ -43,6 +43,7 @@ class Declared:
     many: bool
     default: Any
     help: str = ""
+    how: str = ""
     unit: str = ""
     example: str = ""
     choices: tuple[str, ...] = ()
@@ -87,7 +88,7 @@ def declared(options: type[Any]) -> dict[str, Declared]:
         kinds, many = _shape(hints[field.name])
         words = {
             name: field.metadata[name]
-            for name in ("help", "unit", "example", "choices", "check", "words")
+            for name in ("help", "how", "unit", "example", "choices", "check", "words")
             if name in field.metadata
         }
         found[key] = Declared(key, field.name, kinds, many, _default(field), **words)

@@ -25,16 +25,21 @@ class Explanation:
     example: str
     choices: tuple[str, ...]
     section: str
+    how: str = ""
 
-    def text(self) -> str:
-        """A paragraph for a terminal."""
+    def text(self, *, told: bool = False) -> str:
+        """A paragraph for a terminal. :param told: how it is written stands above."""
         rows = [
             ("type", self.type),
             ("default", self.default or ("must be given" if self.default is None else "none")),
         ]
         rows.append(("example", f"{self.key.rpartition('.')[2]} = {self.example}"))
         rows.append(("section", self.section or "before the first section"))
-        return "\n".join([self.key, f"  {self.help}", "", *(f"  {name:<8} {value}" for name, value in rows)])
+        lines = ["It is written as above."] if told else self.how.splitlines()
+        how = ["", *(f"  {line}".rstrip() for line in lines)] if self.how else []
+        return "\n".join(
+            [self.key, f"  {self.help}", *how, "", *(f"  {name:<8} {value}" for name, value in rows)]
+        )
 
 
 class UnknownKeyError(Exception):
@@ -57,6 +62,7 @@ def explain(
     found = (
         found
         or [pair for pair in every if pair[0].path == wanted]
+        or _of_any_type(wanted, every)
         or [pair for pair in every if pair[1].key == wanted]
     )
     if not found:
@@ -91,6 +97,17 @@ def _shared(wanted: str, outline: list[Chapter]) -> list[tuple[Chapter, Declared
     ]
 
 
+def _of_any_type(wanted: str, every: list[tuple[Chapter, Declared]]) -> list[tuple[Chapter, Declared]]:
+    """``schedule.office.up``, of a section that is not configured here: each type that has such a key."""
+    noun, _, rest = wanted.partition(".")
+    _, _, key = rest.partition(".")
+    return [
+        (chapter, option)
+        for chapter, option in every
+        if key and chapter.path.startswith(f"{noun}.") and option.key == key
+    ]
+
+
 def _explanation(chapter: Chapter, option: Declared) -> Explanation:
     default = None if option.required else show(option.default, option.unit)
     return Explanation(
@@ -102,7 +119,14 @@ def _explanation(chapter: Chapter, option: Declared) -> Explanation:
         option.sample,
         option.choices,
         chapter.header,
+        option.how,
     )
+
+
+def as_text(found: list[Explanation]) -> str:
+    """For a terminal; what is written alike is told once."""
+    before = [{item.how for item in found[:number]} for number in range(len(found))]
+    return "\n\n".join(item.text(told=item.how in told) for item, told in zip(found, before, strict=True))
 
 
 def as_json(found: list[Explanation]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Which types of monitors, actions, meters and schedules exist: the built-in ones, and those of other packages.
+"""Which types of monitors, actions, meters, schedules and wakers exist: the built-in ones, and those of other packages.
 
 Other packages offer theirs as entry points. They are looked for only when a configured type is not built in, since
 ``importlib.metadata`` alone costs 5.6 MiB and 70 ms (research/style-and-ecosystem.md, part B).
@@ -29,7 +29,7 @@ class KindError(Exception):
 class Kinds:
     """A registry.
 
-    :param noun: ``monitor``, ``action``, ``meter`` or ``schedule``.
+    :param noun: ``monitor``, ``action``, ``meter``, ``schedule`` or ``waker``.
     :param built_in: names of the types of this package; :param load: its module by name.
     :param group: the entry point group of other packages, empty for none.
     """
@@ -95,4 +95,10 @@ SCHEDULES = Kinds(
     lambda: _later("schedules").kinds(),
     lambda kind: _later("schedules").find(kind),
     "powernap.schedules",
+)
+WAKERS = Kinds(
+    "waker",
+    lambda: _later("wakers").kinds(),
+    lambda kind: _later("wakers").find(kind),
+    "powernap.wakers",
 )

@@ -8,7 +8,7 @@ from powernap.config import scheduling, sections
 from powernap.config.declared import declared
 from powernap.config.fill import Form
 from powernap.config.kinds import ACTIONS, METERS, MONITORS, SCHEDULES, Kinds
-from powernap.config.model import Config, MonitorConfig, Off, Settings
+from powernap.config.model import Config, MonitorConfig, Off, Settings, Warn
 from powernap.config.problems import ConfigErrors, Findings, Place, Problem
 from powernap.config.sources import DIRECTORY, read
 from powernap.config.stages import Rung, ladder, named_actions
@@ -53,6 +53,7 @@ def build(
     settings = None if filled is None else Settings(**filled)
     sleeping = form.fill(tree.sleep, declared(SleepOptions), "[sleep]", "sleep")
     going_off = form.fill(tree.off, declared(Off), "[off]", "off")
+    telling = form.fill(tree.warn, declared(Warn), "[warn]", "warn")
     rungs = ladder(form, tree.stages)
     stages = tuple(rung.stage for rung in rungs)
     watching, off = sections.monitors(form, tree.sections["monitor"], monitors)
@@ -62,12 +63,13 @@ def build(
     planned = sections.schedules(form, tree.sections["schedule"], stages, schedules)
     files = tuple(file for file, _ in sources)
     scheduling.check(form, tree, planned, schedules)
+    scheduling.check_effect(form, tree, planned, stages)
     if settings is not None:
         _check_sense(form, tree, settings, rungs, watching)
     if going_off is not None and planned and not rungs:
         scheduling.check_eyes(form, tree, Off(**going_off))
     _check_sleep(form, tree, rungs, sleeping)
-    if form.findings.problems or settings is None or sleeping is None or going_off is None:
+    if form.findings.problems or settings is None or sleeping is None or going_off is None or telling is None:
         raise ConfigErrors(_in_order(form.findings, files))
     return Config(
         settings,
@@ -82,6 +84,7 @@ def build(
         metering,
         planned,
         Off(**going_off),
+        Warn(**telling),
     )
 
 

@@ -39,6 +39,12 @@ def _restore_within(value: float) -> str | None:
     return None
 
 
+def _program(command: tuple[str, ...]) -> str | None:
+    if command and not command[0].startswith("/"):
+        return 'write the program with its whole path, then its arguments: ["/usr/local/bin/tell-users", "--all"]'
+    return None
+
+
 def _kind_of(noun: str, example: str) -> Any:
     """The key ``type`` of a section that may be called otherwise than its kind."""
     return option(
@@ -260,6 +266,39 @@ class Off:
         unit="duration",
         example="5min",
     )
+    postpone: float = option(
+        3600.0,
+        help="For how long at once whoever is logged in may put it off with `powernap postpone`; 0: nobody may but root and group powernap.",
+        unit="duration",
+        example="1h",
+    )
+    postpone_most: float = option(
+        14400.0,
+        help="For how long they may in all, for each time of *off*.",
+        unit="duration",
+        example="4h",
+    )
+
+
+@dataclass(frozen=True)
+class Warn:
+    """How users are told that *off*, or a stage with `warn`, comes, and that it does not come after all."""
+
+    by: tuple[str, ...] = option(
+        ("terminals", "desktop", "logind", "command"),
+        help="Ways that there are not on a machine are passed over. terminals: a line at each that takes messages (`mesg y`). desktop: a "
+        "notification in each user's session. logind: its last words as the machine goes off, and its line in the journal, say why. command: the "
+        "program below.",
+        choices=("terminals", "desktop", "logind", "command"),
+        example='["terminals", "command"]',
+    )
+    command: tuple[str, ...] = option(
+        (),
+        help="A program of root's, and its arguments; no shell reads them. In its environment are POWERNAP_EVENT (warn, unwarn), POWERNAP_STAGE, "
+        "POWERNAP_AT (when, in seconds since the epoch) and POWERNAP_WHY. It has 30 s.",
+        example='["/usr/local/bin/tell-users"]',
+        check=_program,
+    )
 
 
 @dataclass(frozen=True)
@@ -331,7 +370,7 @@ class Config:
     :param files: the files that were read, in order.
     :param sleep: how the machine goes to sleep, and what must be sure before.
     :param meters: those that have a section. Kinds that need no address are used without one.
-    :param schedules: the enabled ones. :param off: how it goes off when one of them says so.
+    :param schedules: the enabled ones. :param off: how it goes off when one of them says so. :param warn: how users are told of it.
     """
 
     settings: Settings = field(default_factory=Settings)
@@ -346,6 +385,7 @@ class Config:
     meters: Mapping[str, MeterConfig] = field(default_factory=dict)
     schedules: Mapping[str, ScheduleConfig] = field(default_factory=dict)
     off: Off = field(default_factory=Off)
+    warn: Warn = field(default_factory=Warn)
 
     @property
     def mode(self) -> str:

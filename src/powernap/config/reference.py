@@ -48,6 +48,17 @@ def _chapter(chapter: Chapter) -> Iterator[str]:
     if chapter.options:
         yield "\n| key | type | default | meaning | example |\n|---|---|---|---|---|\n"
         yield from (_row(option) for option in chapter.options.values())
+        for how, keys in _ways(chapter).items():
+            yield f"\nHow `{'`, `'.join(keys)}` {'are' if len(keys) > 1 else 'is'} written:\n\n```\n{how}\n```\n"
+
+
+def _ways(chapter: Chapter) -> dict[str, list[str]]:
+    """What is written alike is told once."""
+    found: dict[str, list[str]] = {}
+    for option in chapter.options.values():
+        if option.how:
+            found.setdefault(option.how, []).append(option.key)
+    return found
 
 
 def _row(option: Declared) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC
+from typing import Any
 
 from powernap.config.fill import Form
 from powernap.config.kinds import Kinds
-from powernap.config.model import Off, ScheduleConfig
-from powernap.config.tree import Tree
-from powernap.core.timetable import OFF, Span, periods
+from powernap.config.model import Off, ScheduleConfig, Stage
+from powernap.config.tree import Table, Tree
+from powernap.core.timetable import NAP, OFF, Span, periods
 
 MONDAY, WEEK = 1704067200, 604800
 """Some Monday, in seconds since the epoch (2024-01-01 UTC)."""
@@ -17,14 +18,7 @@ MONDAY, WEEK = 1704067200, 604800
 
 def check(form: Form, tree: Tree, found: Mapping[str, ScheduleConfig], kinds: Kinds) -> None:
     """Circles are refused; a machine that stays off for ever is worth a note."""
-    for name in _circle(found):
-        others = " and ".join(f'"{each}"' for each in found[name].unless)
-        form.findings.wrong(
-            tree.sections["schedule"][name].values["unless"].place,
-            f"schedule.{name}.unless",
-            f'schedule "{name}" is silent while {others} speaks, and waits for itself so',
-            "delete one unless of the circle",
-        )
+    refuse_circles(form, tree.sections["schedule"], found)
     # A fault in a file that cannot be read may be the section that wants it up.
     if found and not form.findings.torn and not form.findings.problems and _never_up(found, kinds):
         first = next(name for name, each in found.items() if each.options.off)
@@ -34,6 +28,63 @@ def check(form: Form, tree: Tree, found: Mapping[str, ScheduleConfig], kinds: Ki
             "the schedules want the machine off at every time: once it is off, no alarm brings it back",
             "leave out a time in which it may be up",
         )
+
+
+def refuse_circles(form: Form, tables: Mapping[str, Table], found: Mapping[str, ScheduleConfig]) -> None:
+    """A schedule that silences itself by way of others."""
+    for name in _circle(found):
+        others = " and ".join(f'"{each}"' for each in found[name].unless)
+        form.findings.wrong(
+            tables[name].values["unless"].place,
+            f"schedule.{name}.unless",
+            f'schedule "{name}" is silent while {others} speaks, and waits for itself so',
+            "delete one unless of the circle",
+        )
+
+
+def check_effect(
+    form: Form, tree: Tree, found: Mapping[str, ScheduleConfig], stages: Sequence[Stage]
+) -> None:
+    """What is taken and changes nothing: a name in ``unless`` of one that is off, and a nap that limits nothing."""
+    tables = tree.sections["schedule"]
+    if form.findings.problems:
+        return
+    for name, each in found.items():
+        for number, other in enumerate(each.unless):
+            if other not in found:
+                form.findings.note(
+                    tables[name].values["unless"].item(number),
+                    f"schedule.{name}.unless",
+                    f'"unless": "{other}" is left out (enabled = false), so it silences nothing',
+                    "switch it on, or leave it out here",
+                )
+    for name, key in _napping(found, stages):
+        if not any(name in each.unless for each in found.values()):
+            form.findings.note(
+                tables[name].values.get(key, tables[name]).place,
+                f"schedule.{name}.{key}",
+                f'the nap that schedule "{name}" allows changes nothing: where no schedule speaks the machine naps down to the same stage',
+                _limit(stages),
+            )
+
+
+def _napping(found: Mapping[str, ScheduleConfig], stages: Sequence[Stage]) -> Iterator[tuple[str, str]]:
+    """Schedules that allow to nap down to the last stage, and the key that says so."""
+    for name, each in found.items():
+        options: Any = each.options
+        key = (
+            "nap" if getattr(options, "nap", ()) else "means" if getattr(options, "means", "") == NAP else ""
+        )
+        last = {"", stages[-1].name} if stages else {""}
+        if key and getattr(options, "deepest", "") in last:
+            yield name, key
+
+
+def _limit(stages: Sequence[Stage]) -> str:
+    shallow = (
+        f'write deepest = "{stages[0].name}" to keep it from deeper stages, or ' if len(stages) > 1 else ""
+    )
+    return f"{shallow}say up for the time in which it must not nap"
 
 
 def check_eyes(form: Form, tree: Tree, going: Off) -> None:

@@ -84,9 +84,12 @@ def meters(form: Form, tables: dict[str, Table], kinds: Kinds) -> dict[str, Mete
 
 
 def schedules(
-    form: Form, tables: dict[str, Table], stages: tuple[Stage, ...], kinds: Kinds
+    form: Form, tables: dict[str, Table], stages: tuple[Stage, ...], kinds: Kinds, within: str = ""
 ) -> dict[str, ScheduleConfig]:
-    """The enabled schedules; those that they name in ``unless`` exist, and so does the stage that they allow."""
+    """The enabled schedules; those that they name in ``unless`` exist, and so does the stage that they allow.
+
+    :param within: what their sections' names begin with: ``host.web3.``.
+    """
     found = {}
     shared = declared(Scheduling)
     for name, table in tables.items():
@@ -103,9 +106,10 @@ def schedules(
                     table.values["unless"].item(number),
                     "unless",
                     f'"unless": "{other}" is {"this one itself" if itself else "no schedule"}',
-                    "leave it out" if itself else remedy or f"add a section [schedule.{other}]",
+                    "leave it out" if itself else remedy or f"add a section [{within}schedule.{other}]",
                 )
         _check_deepest(form, table, getattr(options, "deepest", ""), stages)
+        form.origins[f"schedule.{name}"] = str(table.place)
         if values["enabled"]:
             found[name] = ScheduleConfig(name, kind, options, values["unless"], values["wake"])
     return found

@@ -19,6 +19,7 @@ from powernap.config.model import (
     Scheduling,
     Settings,
     Stage,
+    Warn,
     Watching,
 )
 from powernap.config.values import quote, show
@@ -53,6 +54,7 @@ def sections(config: Config) -> Iterator[Section]:
         yield Section("[[stage]]", _rows(config, f"stage.{stage.name}", declared(Stage), stage))
     yield Section("[sleep]", _rows(config, "sleep", declared(SleepOptions), config.sleep))
     yield Section("[off]", _rows(config, "off", declared(Off), config.off))
+    yield Section("[warn]", _rows(config, "warn", declared(Warn), config.warn))
     for monitor in config.monitors.values():
         yield Section(f"[monitor.{monitor.name}]", _typed(config, "monitor", monitor, Watching))
     for rule in config.rules.values():

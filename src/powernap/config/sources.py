@@ -49,25 +49,34 @@ def read(path: str, findings: Findings, *, trusted: bool = True) -> list[tuple[s
 
 def in_directory(path: str, findings: Findings, *, trusted: bool = True) -> list[str]:
     """Main file or built-in default, then the drop-ins; what is in ``conf.d`` and not read is noted."""
-    main, drop_ins = os.path.join(path, "powernap.toml"), os.path.join(path, "conf.d")
-    files = [main if os.path.lexists(main) else DEFAULT_FILE]
+    main = os.path.join(path, "powernap.toml")
+    if trusted and os.path.isdir(path):
+        _trust(path, os.stat(path), findings)
+    return [
+        main if os.path.lexists(main) else DEFAULT_FILE,
+        *drop_ins(os.path.join(path, "conf.d"), findings, trusted=trusted),
+    ]
+
+
+def drop_ins(path: str, findings: Findings, *, trusted: bool = True) -> list[str]:
+    """The files of a directory of which each ``*.toml`` is read, by name; what is not read is noted. None where there is no directory."""
+    files = []
     try:
-        names = sorted(os.listdir(drop_ins))
+        names = sorted(os.listdir(path))
     except FileNotFoundError:
-        names = []
+        return []
     except OSError as error:
         findings.wrong(
-            Place(drop_ins),
+            Place(path),
             "",
             f"cannot be listed: {error.strerror}",
             "make it a directory that its reader may read",
         )
-        names = []
-    for directory in (path, drop_ins):
-        if trusted and os.path.isdir(directory):
-            _trust(directory, os.stat(directory), findings)
+        return []
+    if trusted:
+        _trust(path, os.stat(path), findings)
     for name in names:
-        file = os.path.join(drop_ins, name)
+        file = os.path.join(path, name)
         if name.endswith(".toml") and not name.startswith("."):
             files.append(file)
         elif not name.startswith((".", "README")) and not name.endswith(LEFTOVERS):

@@ -1,6 +1,6 @@
 """The files of a configuration laid over each other: later wins, tables of the same name merge, each value knows its line.
 
-Owns the outline (settings, stages, [sleep], [off], and the five kinds of named sections). Does not know any option.
+Owns the outline (settings, stages, [sleep], [off], [warn], and the five kinds of named sections). Does not know any option.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from powernap.core.value import dataclass
 SECTIONS = ("monitor", "rule", "action", "meter", "schedule")
 SINGLE = {
     "sleep": 'write [sleep] for the machine\'s sleep, or sleep = "suspend" below a [[stage]]',
+    "warn": 'write [warn] for how users are told, or warn = "30s" below a [[stage]] or [off]',
     "off": 'write [off] for how the machine goes off, or off = "22:00-06:00" below a [schedule.NAME] with type = "windows"',
 }
 """Sections of which there is one, and what to write instead of a value."""
@@ -24,6 +25,7 @@ HEADERS = {
     "stage": "[[stage]]",
     "sleep": "[sleep]",
     "off": "[off]",
+    "warn": "[warn]",
 }
 """How each section of the outline begins."""
 OLD = {
@@ -78,6 +80,7 @@ class Tree:
     settings: Table
     sleep: Table
     off: Table
+    warn: Table
     stages: dict[str, StageTable] = field(default_factory=dict)
     sections: dict[str, dict[str, Table]] = field(default_factory=lambda: {name: {} for name in SECTIONS})
 
@@ -85,15 +88,15 @@ class Tree:
 def grow(sources: list[tuple[str, str]], findings: Findings) -> Tree:
     """One tree of (file, text) pairs, in the order in which they win."""
     begin = Place(sources[0][0] if sources else "")
-    tree = Tree(Table(begin), Table(begin), Table(begin))
+    tree = Tree(Table(begin), Table(begin), Table(begin), Table(begin))
     for rank, (file, text) in enumerate(sources):
         parsed = parse(text, file, findings)
-        _Layer(file, rank, parsed.places, findings).lay(tree, parsed.data)
+        Layer(file, rank, parsed.places, findings).lay(tree, parsed.data)
     return tree
 
 
 @dataclass
-class _Layer:
+class Layer:
     """One file on its way into the tree."""
 
     file: str
@@ -179,7 +182,7 @@ class _Layer:
             self.merge(known.setdefault(name, Table(self.place(kind, name))), table, kind, name)
 
     def single(self, table: Table, key: str, raw: Any) -> None:
-        """``[sleep]`` and ``[off]``, of which there is one each."""
+        """``[sleep]``, ``[off]`` and ``[warn]``, of which there is one each."""
         if isinstance(raw, dict):
             self.merge(table, raw, key)
         else:

@@ -13,6 +13,7 @@ def option(
     default: Any = REQUIRED,
     *,
     help: str,  # noqa: A002 - the word every reader expects
+    how: str = "",
     unit: str = "",
     example: str = "",
     choices: tuple[str, ...] = (),
@@ -26,6 +27,7 @@ def option(
 
     :param default: already converted (seconds, bytes); without one the key must be given.
     :param help: one sentence, in the reference page and in ``powernap config explain``.
+    :param how: how it is written, with examples, where that is a small language of its own: lines below the help.
     :param unit: how text is converted to the number the program counts in: ``duration`` (seconds), ``size`` (bytes),
         ``byte_rate`` (bytes per second), ``ratio`` (share of one, written as a percentage), ``regex`` (must compile), ``path``
         (absolute). Empty: taken as it is.
@@ -36,6 +38,7 @@ def option(
     """
     given = {
         "help": help,
+        "how": how,
         "unit": unit,
         "example": example,
         "choices": choices,

@@ -9,7 +9,6 @@ of which nothing is known keeps the machine awake, also in the moment in which i
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -22,10 +21,9 @@ from powernap.daemon import exceptions, needs, timetables
 from powernap.daemon.asking import Asking
 from powernap.daemon.exceptions import Exceptions, Extended
 from powernap.daemon.leads import BOOT, DEFAULT, SLEEP, SOONEST, Leads
+from powernap.daemon.settling import Settling
 from powernap.daemon.upkeep import Upkeep
 from powernap.daemon.watched_files import WatchedFiles
-from powernap.host import zones
-from powernap.host.inotify import on_disk
 from powernap.host.wall_timer import WallTimer
 from powernap.sleep.states import HYBRID, OFF, SUSPEND
 
@@ -34,8 +32,6 @@ if TYPE_CHECKING:
     from powernap.daemon.night import Say
     from powernap.host.host import Host
 
-SETTLE, CALM = 1.0, 30.0
-"""Seconds after which a file that changed is read, since editors write in several steps; and between two such looks at least."""
 UNIT = 60.0
 """Seconds after which is asked again, whether the unit has run for which alone the machine is up."""
 UNWATCHED = 3600.0
@@ -69,17 +65,16 @@ class Agenda:
         self.leads = Leads(host.files, os.path.join(state, "lead-times.json") if state else "")
         self.loop = asyncio.get_running_loop()
         schedules = list(config.schedules.values())
-        self.asking = Asking(host, schedules, say, self._conclude)
+        self.settling = Settling(self.look)
+        self.watched = WatchedFiles(self.settling.touched)
+        self.asking = Asking(host, schedules, say, self._learned, watch=self.watched.place)
         self.upkeep = Upkeep(host, schedules, self.look)
         self.periods: list[Period] = []
         self.expected: needs.Need | None = None
         self.plan: Plan | None = None
         self.offset = 0.0
         self.timer = WallTimer(self.look)
-        self.watched = WatchedFiles(self._touched)
         self.unwatched = ""
-        self.settling: asyncio.TimerHandle | None = None
-        self.touched = float("-inf")
         self.task: asyncio.Task[None] | None = None
         self.again = self.closed = False
 
@@ -94,7 +89,7 @@ class Agenda:
         """Tell what follows from what is known, at once; then ask all schedules, and tell it again."""
         if self.closed:
             return
-        self._watch()  # first: what changes while they are asked is told
+        self.watched.begin()
         self._conclude()
         self.again = True
         if self.task is None:
@@ -104,20 +99,31 @@ class Agenda:
         try:
             while self.again:
                 self.again = False
-                await self.asking.ask(lambda: self._timetable(self.host.clock.wall()) is not None)
-                self._conclude()
+                await self.asking.ask(
+                    lambda: self._need_in(self._timetable(self.host.clock.wall())) is not None
+                )
+                self._learned()
         except Exception as error:
             self.say("defect", detail=f"the schedules could not be asked: {type(error).__name__}: {error}")
         finally:
             self.task = None
 
-    def _timetable(self, wall: float) -> needs.Need | None:
-        """Made anew from what was told last; the next need."""
+    def _learned(self) -> None:
+        """They have told something new."""
+        self.upkeep.expect(self.asking.due)
+        trouble = next(filter(None, self.asking.unwatched.values()), "")
+        if trouble and trouble != self.unwatched:
+            every = show_duration(UNWATCHED)
+            self.say("defect", detail=f"the schedules' files are read every {every} only: {trouble}")
+        self.unwatched = trouble
+        self._conclude()
+
+    def _timetable(self, wall: float) -> list[Period]:
+        """Made anew from what was told last."""
         answers, but = self.asking.answers(wall), self.kept.since(wall)
         schedules = self.config.schedules.values()
         said = timetables.together(answers, schedules, but.skipped, but.spans())
-        self.periods = timetables.timetable(answers, said, self.config.stages)
-        return self.need()
+        return timetables.timetable(answers, said, self.config.stages)
 
     def _conclude(self) -> None:
         wall, boottime = self.host.clock.wall(), self.host.clock.boottime()
@@ -125,11 +131,12 @@ class Agenda:
         steady = abs(offset - self.offset) < JUMP
         if self.plan is not None:
             self._mind_missed(wall, offset)
-        self.expected = self._timetable(wall)
+        self.periods = self._timetable(wall)
+        self.expected = self.need()
         going = self.config.off.sleep
         down = SOONEST[OFF] if going == OFF else 0.0
         ahead = needs.Ahead(self._kept_up(), self.leads.lead(_lead_of(going)) + down)
-        plan = needs.plan(self.periods, wall, offset, self.config.off, ahead, self.asking.unknown(wall))
+        plan = needs.plan(self.periods, wall, offset, self.config.off, ahead, self.unknown(wall))
         if not (steady and self.plan is not None and _rounded(plan) == _rounded(self.plan)):
             self.plan, self.offset = plan, offset
             self.feed(ev.Scheduled(boottime, plan))
@@ -147,12 +154,18 @@ class Agenda:
             late = show_duration(round(wall - missed.at))
             self.say("schedule-missed", detail=f"{late} after {missed.schedule} ({missed.detail})")
 
+    def unknown(self, wall: float) -> dict[str, str]:
+        """Of whom it is not known what they say now, and why; what an admin skips need not be known."""
+        unknown = self.asking.unknown(wall)
+        return {name: why for name, why in unknown.items() if not self.kept.silenced(name, wall)}
+
     def _edge(self, wall: float) -> float:
         """When time alone changes something, or what changed is told by nobody."""
         present = self.periods[0]
         times = [present.end, self.asking.again_at(wall), self.upkeep.mind(wall)]
         if self.expected is not None:
             times.append(self.expected.at - self._kept_up())
+        times += [each.end for each in self.kept.skipped]
         if present.says == UP and all(span.unit for span in present.because):
             times.append(wall + UNIT)
         if self.unwatched:
@@ -163,38 +176,18 @@ class Agenda:
         """Seconds before it must be up from which on it is kept up: whoever was woken for that does not go down once more."""
         return max(self.leads.lead(SLEEP), DEFAULT[SLEEP])
 
-    # ------------------------------------------------------------ what may change it
-
-    def _watch(self) -> None:
-        paths = {zones.LOCALTIME}
-        for each in self.config.schedules.values():
-            # One that cannot say so cannot answer either, and that is told.
-            with contextlib.suppress(Exception):
-                paths.update(timetables.module(each).watched(each.options))
-        trouble = self.watched.watch(on_disk(self.host.files, path) for path in paths)
-        if trouble and trouble != self.unwatched:
-            every = show_duration(UNWATCHED)
-            self.say("defect", detail=f"the schedules' files are read every {every} only: {trouble}")
-        self.unwatched = trouble
-
-    def _touched(self) -> None:
-        if self.settling is None:
-            wait = max(SETTLE, self.touched + CALM - self.loop.time())
-            self.settling = self.loop.call_later(wait, self._settled)
-
-    def _settled(self) -> None:
-        self.settling, self.touched = None, self.loop.time()
-        self.look()
-
     # ------------------------------------------------------------ asked
 
     def need(self) -> needs.Need | None:
         """What the machine must be awake for next, should it sleep from now on."""
+        return self._need_in(self.periods)
+
+    def _need_in(self, found: list[Period]) -> needs.Need | None:
         wakes = {name for name, each in self.config.schedules.items() if each.wake}
         sleeping = next((n for n, stage in enumerate(self.config.stages) if stage.sleep != "none"), 1 << 30)
         depth = {stage.name: n for n, stage in enumerate(self.config.stages)}
         return needs.next_need(
-            self.periods,
+            found,
             self.host.clock.wall(),
             lambda name: name in wakes or name == "extended",
             lambda stage: depth.get(stage, sleeping) >= sleeping,
@@ -216,24 +209,37 @@ class Agenda:
         """A schedule (all of them when empty) says nothing between these instants."""
         skipped = Exempt(start, end, schedule, who)
         self._except(Exceptions((*self.kept.skipped, skipped), self.kept.extended))
-        until = show_duration(round(end - self.host.clock.wall()))
-        self.say("schedule-skipped", detail=f"{who}: {schedule or 'all schedules'} for {until}")
+        named = f"the schedule {schedule}" if schedule else "all schedules"
+        self.say("schedule-skipped", detail=f"{who} skipped {named} {self._length(start, end)}")
 
     def extend(self, start: float, end: float, why: str, who: str) -> None:
         """The machine stays up between these instants."""
         extended = Extended(start, end, why, who)
         self._except(Exceptions(self.kept.skipped, (*self.kept.extended, extended)))
-        until = show_duration(round(end - self.host.clock.wall()))
-        self.say("schedule-extended", detail=f"{who}: up for {until}" + (f" ({why})" if why else ""))
+        length = self._length(start, end)
+        self.say(
+            "schedule-extended", detail=f"{who} keeps the machine up {length}" + (f": {why}" if why else "")
+        )
 
-    def restore(self, who: str) -> None:
-        """No exceptions any more."""
-        self._except(Exceptions())
-        self.say("schedule-restored", detail=who)
+    def _length(self, start: float, end: float) -> str:
+        """``for 2h``; ``for 2h, in 30min``."""
+        wall = self.host.clock.wall()
+        ahead = f", in {show_duration(start - wall)}" if start > wall + 1 else ""
+        return f"for {show_duration(round(end - max(start, wall)))}{ahead}"
+
+    def postpone(self, postponed: Extended, detail: str) -> None:
+        """The machine stays up although it was to go off. Who may, and for how long, is postponing.py's."""
+        self.say("postponed", detail=detail)
+        self._except(self.kept.postpone(postponed))
+
+    def restore(self, who: str, schedule: str = "") -> None:
+        """No exceptions any more, or none of one schedule."""
+        self._except(self.kept.without(schedule))
+        named = f"the exceptions of {schedule}" if schedule else "all exceptions to the schedules"
+        self.say("schedule-restored", detail=f"{who} took {named} back")
 
     def _except(self, found: Exceptions) -> None:
-        # Over by this clock may not be over: it is kept for a day, should somebody set the clock back.
-        self.kept = found.since(self.host.clock.wall() - exceptions.KEPT)
+        self.kept = found.tidied(self.host.clock.wall())
         if self.path:
             try:
                 exceptions.save(self.path, self.kept)
@@ -283,8 +289,7 @@ class Agenda:
         self.closed = True
         self.asking.close()
         self.upkeep.close()
-        if self.settling is not None:
-            self.settling.cancel()
+        self.settling.close()
         if self.task is not None:
             self.task.cancel()
         self.watched.close()

@@ -1,8 +1,9 @@
-"""The schedules asked, each in a thread of its own, and what each told last. Instants are seconds since the epoch.
+"""The schedules asked, a few at a time, in threads, and what each told last. Instants are seconds since the epoch.
 
 A schedule may take its time (systemd-timers starts programs, a crontab may lie on a server that is gone), so none is asked in the loop's
-thread. Who does not answer within :data:`ANSWER_MAX` is in trouble, like who raises; the others' answers are taken. What one in trouble
-told last goes on, as far ahead as it was told; beyond that nobody knows, and the machine is needed.
+thread, and no path that an admin has written is touched there. Who does not answer within :data:`ANSWER_MAX` is in trouble, like who raises;
+the others' answers are taken. What one in trouble told last goes on, as far ahead as it was told; beyond that nobody knows, and the machine
+is needed.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from functools import partial
-from math import inf
+from math import inf, isfinite
 from typing import TYPE_CHECKING, Any
 
-from powernap.core.timetable import UP, Span
+from powernap.core.timetable import Exempt, Span, without
 from powernap.core.value import dataclass
 from powernap.daemon import timetables
-from powernap.daemon.aside import aside
+from powernap.daemon.asides import Asides, CrowdedError
 from powernap.daemon.timetables import Answers
 from powernap.host import zones
 from powernap.schedules import ScheduleError
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from powernap.daemon.night import Say
     from powernap.host.host import Host
 
+Watch = Callable[[str, Iterable[str]], str]
+"""Has a schedule's files watched, and answers why that cannot be; called in the thread that then reads them."""
 DAY = 86400.0
 REACHES = (DAY, 8 * DAY, 62 * DAY, 400 * DAY)
 """Seconds ahead that are asked about: as far as the next need, and no farther than a year and a bit. A week at least, since an admin may skip
@@ -36,6 +39,8 @@ MANY = 500
 took 30 s and 1 GiB. Its first day's 1440 take 17 ms."""
 ANSWER_MAX = 30.0
 """Seconds; systemctl has 10 for each of its questions."""
+AT_ONCE, THREADS = 4, 8
+"""Schedules asked at a time, and threads with those that hang."""
 RETRY = 300.0
 """Seconds after which a schedule in trouble is asked again."""
 RIGHT = 1577836800.0
@@ -58,12 +63,33 @@ class Told:
     end: float
     spans: tuple[Span, ...]
 
+    def and_before(self, old: Told | None) -> Told:
+        """And beyond it what was told before."""
+        if old is None or not old.start <= self.end < old.end:
+            return self
+        beyond = without(old.spans, [Exempt(-inf, self.end)])
+        return Told(self.start, old.end, (*self.spans, *beyond))
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Of one question.
+
+    :param due: seconds until what the schedule keeps a copy of is to be renewed. :param unwatched: why its files are not watched;
+        ``None``: that was asked before.
+    """
+
+    answers: Answers
+    due: float = inf
+    unwatched: str | None = None
+
 
 class Asking:
     """Made in a running loop.
 
     :param late: called when one has answered after all. :param limit: seconds for an answer.
-    :ivar end: as far ahead as was asked last.
+    :ivar end: as far ahead as was asked last. :ivar due: when copies are to be renewed, of those who were asked last.
+    :ivar unwatched: whose files are not watched, and why.
     """
 
     def __init__(
@@ -73,99 +99,131 @@ class Asking:
         say: Say,
         late: Callable[[], None],
         limit: float = ANSWER_MAX,
+        watch: Watch = lambda _owner, _paths: "",
     ) -> None:
-        self.limit = limit
+        self.limit, self.watch = limit, watch
         self.host, self.schedules, self.say, self.late = host, list(schedules), say, late
         self.told: dict[str, Told] = {}
         self.troubles: dict[str, Trouble] = {}
+        self.asides = Asides(AT_ONCE, THREADS)
         self.hanging: set[str] = set()
+        self.due: dict[str, float] = {}
+        self.unwatched: dict[str, str] = {}
         self.end = -inf
         self.closed = False
 
     # ------------------------------------------------------------ asking
 
     async def ask(self, enough: Callable[[], bool]) -> None:
-        """All of them, farther and farther ahead until that is enough."""
-        wall, before, left = self.host.clock.wall(), self.troubles, self.schedules
-        errors: dict[str, ScheduleError] = {}
-        for reach in REACHES:
-            errors |= await self._all(left, wall, wall + reach)
-            self.end = wall + reach
-            self.troubles = {
-                name: Trouble(error, before[name].since if name in before else wall)
-                for name, error in errors.items()
-            }
-            left = [each for each in left if each.name not in errors and not self._dense(each.name)]
-            if not left or (reach >= LEAST and enough()):
-                break
-        self._tell(before)
+        """All of them, farther and farther ahead until that is enough.
 
-    def _dense(self, name: str) -> bool:
-        return len(self.told[name].spans) > MANY
+        What was told before holds until then: what lies far ahead must not be unknown while what is near is asked about.
+        """
+        wall, left, end = self.host.clock.wall(), self.schedules, -inf
+        errors: dict[str, ScheduleError] = {}
+        fresh: dict[str, Told] = {}
+        self.due = {}
+        for reach in REACHES:
+            end = wall + reach
+            errors |= await self._all(left, wall, end, fresh)
+            left = [each for each in left if each.name not in errors and len(fresh[each.name].spans) <= MANY]
+            if not left or (reach >= LEAST and self._judged(fresh, end, enough)):
+                break
+        for name, told in fresh.items():
+            self.told[name] = told.and_before(self.told.get(name)) if name in errors else told
+        self.end = max(end, self.end) if errors else end
+        self._tell(errors, wall)
+
+    def _judged(self, fresh: dict[str, Told], end: float, enough: Callable[[], bool]) -> bool:
+        """By what has been told by now, which nobody else sees yet."""
+        before = self.told, self.end
+        self.told, self.end = {**self.told, **fresh}, end
+        try:
+            return enough()
+        finally:
+            self.told, self.end = before
 
     async def _all(
-        self, schedules: Iterable[ScheduleConfig], start: float, end: float
+        self, schedules: Iterable[ScheduleConfig], start: float, end: float, fresh: dict[str, Told]
     ) -> dict[str, ScheduleError]:
-        """At the same time. Takes what they tell, and answers with who cannot."""
+        """Takes what they tell, and answers with who cannot."""
         errors: dict[str, ScheduleError] = {}
-        under_way: dict[str, asyncio.Future[Any]] = {}
-        local = zones.local(self.host.files).zone
-        for each in schedules:
-            if each.name not in self.hanging:
-                work = partial(timetables.ask, self.host, [each], start, end, local)
-                under_way[each.name] = aside(work, f"schedule-{each.name}")
-        if under_way:
-            await asyncio.wait(under_way.values(), timeout=self.limit)
-        for each in schedules:
-            error = self._take(each.name, under_way.get(each.name))
-            if error is not None:
-                errors[each.name] = error
+
+        async def one(schedule: ScheduleConfig) -> None:
+            heard = await self._one(schedule, start, end, first=schedule.name not in fresh)
+            if isinstance(heard, Told):
+                fresh[schedule.name] = heard
+            else:
+                errors[schedule.name] = heard
+
+        await asyncio.gather(*map(one, schedules))
         return errors
 
-    def _take(self, name: str, asked: asyncio.Future[Any] | None) -> ScheduleError | None:
-        if asked is None or not asked.done():
-            if asked is not None:
-                self.hanging.add(name)
-                asked.add_done_callback(lambda done: self._answered(name, done))
-            return ScheduleError(f"it does not answer within {self.limit:g}s")
+    async def _one(
+        self, schedule: ScheduleConfig, start: float, end: float, *, first: bool
+    ) -> Told | ScheduleError:
+        name, silent = schedule.name, ScheduleError(f"it does not answer within {self.limit:g}s")
+        if name in self.hanging:
+            return silent
+        work = partial(_answer, self.host, schedule, start, end, self.watch if first else None)
+        try:
+            asked = await self.asides.do(work, f"schedule-{name}", self.limit)
+        except CrowdedError as error:
+            return ScheduleError(f"it is not asked: {error}", "see which schedules do not answer")
+        if asked.done():
+            return self._heard(name, asked)
+        self.hanging.add(name)
+        asked.add_done_callback(lambda done: self._answered(name, done))
+        return silent
+
+    def _heard(self, name: str, asked: asyncio.Future[Answered]) -> Told | ScheduleError:
         if (defect := asked.exception()) is not None:
             return ScheduleError(
                 f"{type(defect).__name__}: {defect}", "please report this with `powernap snapshot`"
             )
-        answers: Answers = asked.result()
+        found = asked.result()
+        if isfinite(found.due):
+            self.due[name] = self.host.clock.wall() + found.due
+        if found.unwatched is not None:
+            self.unwatched[name] = found.unwatched
+        answers = found.answers
         if name in answers.troubles:
             return answers.troubles[name]
-        self.told[name] = Told(answers.start, answers.end, answers.spans[name])
-        return None
+        return Told(answers.start, answers.ends.get(name, answers.end), answers.spans[name])
 
     def _answered(self, name: str, asked: asyncio.Future[Any]) -> None:
         """Too late for those who waited. It is asked again with all others, and not at once: it may be as late each time."""
         self.hanging.discard(name)
-        if not self.closed and self._take(name, asked) is None:
+        if self.closed:
+            return
+        heard = self._heard(name, asked)
+        if isinstance(heard, Told):
+            self.told[name] = heard.and_before(self.told.get(name))
             self.late()
 
-    def _tell(self, before: dict[str, Trouble]) -> None:
-        for name in self.troubles.keys() - before.keys():
+    def _tell(self, errors: dict[str, ScheduleError], now: float) -> None:
+        known, before = self.troubles, self._failed()
+        self.troubles = {
+            name: Trouble(error, known[name].since if name in known else now)
+            for name, error in errors.items()
+        }
+        for name in self._failed() - before:
             after = "what it said last goes on" if name in self.told else "the machine stays up"
             self.say("schedule-failed", detail=f"{name}: {self.troubles[name].error}; {after}")
-        for name in before.keys() - self.troubles.keys():
+        for name in before - self.troubles.keys():
             self.say("schedule-recovered", detail=name)
+
+    def _failed(self) -> set[str]:
+        """In trouble, and not only because something is being read for the first time: that need not be told."""
+        return {name for name, trouble in self.troubles.items() if not trouble.error.soon}
 
     # ------------------------------------------------------------ what came of it
 
     def answers(self, now: float) -> Answers:
         """What they said last, from now on."""
         end = max(self.end, now + DAY)
-        spans = {each.name: self._spans(each.name, end) for each in self.schedules}
-        return Answers(now, end, spans)
-
-    def _spans(self, name: str, end: float) -> tuple[Span, ...]:
-        told = self.told.get(name)
-        if told is None:
-            return ()
-        if told.end >= end:
-            return told.spans
-        return (*told.spans, Span(told.end, end, UP, name, "what it says from then on is not known"))
+        spans = {name: told.spans for name, told in self.told.items()}
+        return Answers(now, end, spans, {}, {name: told.end for name, told in self.told.items()})
 
     def unknown(self, now: float) -> dict[str, str]:
         """Of whom it is not known what they say at this instant, and why."""
@@ -193,3 +251,13 @@ class Asking:
     def close(self) -> None:
         """Who answers now is not listened to."""
         self.closed = True
+
+
+def _answer(host: Host, schedule: ScheduleConfig, start: float, end: float, watch: Watch | None) -> Answered:
+    """In a thread. Its files are watched first: what changes while they are read is told.
+
+    :param watch: ``None``: that has been done, and when its copy is due has been told.
+    """
+    unwatched = watch(schedule.name, timetables.watched(host, schedule)) if watch else None
+    answers = timetables.ask(host, [schedule], start, end, zones.local(host.files).zone)
+    return Answered(answers, timetables.due(host, schedule) if watch else inf, unwatched)

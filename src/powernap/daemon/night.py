@@ -61,6 +61,7 @@ class Night:
     :ivar offered: what the machine answered when it was last asked for a state; good for one sleep.
     :ivar turned_away: a sleep was refused only because the one before was not over.
     :ivar rang: when the alarm was to ring, where it was that which ended the latest sleep.
+    :ivar standing: when the alarm is set again, where nobody tells of a sleep before it comes.
     :ivar questions: how many are under way, whether it may sleep; ``unwanted``: the answer no longer matters.
     """
 
@@ -81,6 +82,7 @@ class Night:
             host, options, wanted, say, os.path.join(os.path.dirname(proofs), "set-alarm.json")
         )
         self.rang: float | None = None
+        self.standing: asyncio.TimerHandle | None = None
         logind = options.through == "logind" or (options.through == "auto" and has_logind(host.files))
         self.manager = LoginManager(host, self._coming, self._over, self._lost) if logind else None
         self.watch = LockWatch(self.manager, self._unblocked) if self.manager else None
@@ -247,13 +249,24 @@ class Night:
             return  # the alarm that is set now is for what is coming
         until = self.alarm.wanted(states.SUSPEND)
         if self.manager is None:
-            self.alarm.set(until)
+            self._stand_alone()
         elif until is None and not self.guarded:
             self.alarm.over()
             self.manager.drop()
             self._rest()
         elif not self.guarded:
             await self._hold("the alarm for the next scheduled need is set first")
+
+    def _stand_alone(self) -> None:
+        """The loop's clock stands still in a sleep; after each, and when somebody sets the clock, the next need is looked for anew."""
+        if self.standing is not None:
+            self.standing.cancel()
+            self.standing = None
+        if self.entering or self.closed:
+            return  # when it is over the next need is looked for
+        wait = self.alarm.stand()
+        if wait is not None:
+            self.standing = asyncio.get_running_loop().call_later(wait, self._stand_alone)
 
     async def _hold(self, why: str) -> None:
         if self.manager is None:
@@ -339,15 +352,20 @@ class Night:
         self.rang = self.alarm.set_for if woke.kind == "rtc" else None
         return "" if woke.kind == wake_sources.UNKNOWN else woke.words
 
-    def close(self) -> None:
-        """The end. The alarm that was set ahead is taken back, unless the machine goes off with us."""
-        if self.entering == states.OFF:
+    def close(self, *, ending: bool = True) -> None:
+        """The end. The alarm that was set ahead is taken back, unless the machine goes off with us.
+
+        :param ending: the daemon ends; else another configuration begins.
+        """
+        if self.entering == states.OFF or (self.manager and "shutdown" in self.manager.begun):
             pass  # the alarm that was set for it brings the machine back
-        elif self.manager is None:
+        elif ending:
             self.alarm.stop()
-        elif "shutdown" not in self.manager.begun:
+        else:
             self.alarm.over()
         self.unwanted = self.closed = True
+        if self.standing is not None:
+            self.standing.cancel()
         self._wait_no_longer()
         if self.manager:
             self.manager.close()

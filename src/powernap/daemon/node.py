@@ -38,12 +38,11 @@ from powernap.sleep.states import SUSPEND
 if TYPE_CHECKING:
     from powernap.daemon.agenda import Agenda
     from powernap.daemon.night import Night
+    from powernap.daemon.telling import Telling
     from powernap.daemon.thresholds import Thresholds
 
 STOP_LIMIT = 60.0
 """Seconds for putting everything back at the end; the unit's TimeoutStopSec is 90 s, and `powernap undo` comes after it."""
-EARLY = 5.0
-"""Seconds by which the hardware clock may be ahead of the other."""
 
 
 class Node:
@@ -67,6 +66,7 @@ class Node:
         self.tasks: set[asyncio.Task[None]] = set()
         self._night: Night | None = None
         self.agenda: Agenda | None = None
+        self.telling: Telling | None = None
         self.state: State
         self.metering = Metering(host, self.voice, config, lambda: self.state)
         self.alarm = Alarm(host.clock, self._due, lambda: notify("WATCHDOG=1"), watchdog_period(os.environ))
@@ -227,10 +227,8 @@ class Node:
         alarm = set_alarm.take(self.host.files, path)
         if alarm is None:
             return
-        wall = self.host.clock.wall()
-        if alarm.at <= wall:
-            # Where the machine was up when it rang, it did not start it.
-            if self.agenda is not None and wall - self.host.clock.boottime() > alarm.at - EARLY:
+        if alarm.at <= self.host.clock.wall():
+            if self.agenda is not None and set_alarm.started(self.host.files, self.host.clock, alarm):
                 self.agenda.ready("boot", alarm.at)
             return
         self.night.alarm.ahead = alarm
@@ -361,7 +359,7 @@ class Node:
         self.lookout = self._open(config)
         self._settle(config)
         if self._night:
-            self._night.close()
+            self._night.close(ending=False)
             self._night = None
         self.feed(ev.Reconfigured(self.host.clock.boottime(), self.settings))
         self._consult(config)
@@ -382,6 +380,8 @@ class Node:
         for failure in failed:
             self.voice.say("restore-failed", detail=f"{failure.action}: {failure.reason}")
         self.defects.say_each(self.lookout.close())
+        if self.telling is not None:
+            await self.telling.close()
         if self.agenda is not None:
             self.agenda.close()
         if self._night:

@@ -5,7 +5,6 @@ Owns the order of effects within one command. What takes time is a task of the n
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,6 @@ from powernap.core import events as ev
 from powernap.core.units import show_duration
 from powernap.daemon.defects import named
 from powernap.daemon.lookout import Scope
-from powernap.host.terminals import write_to_all
 from powernap.sleep.failure import SleepError
 
 if TYPE_CHECKING:
@@ -48,6 +46,8 @@ def set_timer(node: Node, command: ask.SetTimer) -> None:
 
 def apply(node: Node, command: ask.Apply) -> None:
     """Change what a stage changes."""
+    if node.telling is not None:
+        node.telling.came()
     node.hands.ready()
     node.spawn(_applying(node, command))
 
@@ -70,6 +70,8 @@ def restore(node: Node, command: ask.Restore) -> None:
     """Put everything back."""
     node.hands.stop()
     node.spawn(_restoring(node, command))
+    if node.telling is not None:
+        node.telling.over()
 
 
 async def _restoring(node: Node, command: ask.Restore) -> None:
@@ -110,21 +112,23 @@ def cancel_sleep(node: Node, _command: ask.CancelSleep) -> None:
 
 
 def warn(node: Node, command: ask.Warn) -> None:
-    """Tell everybody at a terminal what is coming."""
+    """Tell users what is coming."""
     left = show_duration(round(command.at - node.host.clock.boottime(), 1))
     node.voice.say("warned", command.stage, left)
-    if node.acting:
-        write_to_all(
-            node.host.files,
-            f"{os.uname().nodename} enters power stage {command.stage} in {left}; press a key to stay",
-        )
+    if not node.acting:
+        return
+    if node.telling is None:
+        from powernap.daemon.telling import Telling  # noqa: PLC0415 - only where users are warned
+
+        node.telling = Telling(node)
+    node.telling.warn(command.stage, command.at)
 
 
 def unwarn(node: Node, command: ask.Unwarn) -> None:
     """Tell them that it does not come."""
     node.voice.say("unwarned", command.stage)
-    if node.acting:
-        write_to_all(node.host.files, f"{os.uname().nodename} stays awake")
+    if node.telling is not None:
+        node.telling.unwarn()
 
 
 def tell(node: Node, command: ask.Tell) -> None:

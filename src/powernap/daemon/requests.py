@@ -17,6 +17,7 @@ from powernap.daemon.node import Node
 
 if TYPE_CHECKING:
     from powernap.daemon.agenda import Agenda
+    from powernap.daemon.asking import Told
 
 REFRESH_MIN = 1.0
 """Seconds: however many ask ``why``, the monitors are looked at no more often for it."""
@@ -172,7 +173,7 @@ class Requests:
     def schedule(self, _client: Client, _request: dict[str, Any]) -> dict[str, Any]:
         """What the schedules' keeper knows besides the configuration: exceptions, the next need, who cannot tell."""
         agenda = self._agenda()
-        return {"ok": True, **agenda.facts(), "alarm": agenda.alarm()}
+        return {"ok": True, **agenda.facts(), "alarm": agenda.alarm(), "told_last": told_last(agenda)}
 
     def schedule_skip(self, client: Client, request: dict[str, Any]) -> dict[str, Any]:
         """A schedule says nothing for a while."""
@@ -189,11 +190,24 @@ class Requests:
         agenda.extend(*self._stretch(request), text(request.get("why", "")), who(client))
         return {"ok": True, **agenda.facts()}
 
-    def schedule_restore(self, client: Client, _request: dict[str, Any]) -> dict[str, Any]:
-        """No exceptions any more."""
-        agenda = self._agenda()
-        agenda.restore(who(client))
+    def schedule_restore(self, client: Client, request: dict[str, Any]) -> dict[str, Any]:
+        """No exceptions any more, or none of one schedule: of one that is configured no more, too."""
+        agenda, name = self._agenda(), text(request.get("schedule", ""))
+        stood = {*self.node.config.schedules, *(each.schedule for each in agenda.exceptions.skipped)}
+        if name and name not in {*stood, "extended"}:
+            raise RefusedError(f'no schedule is called "{name}"', f"the schedules are: {', '.join(stood)}")
+        agenda.restore(who(client), name)
         return {"ok": True, **agenda.facts()}
+
+    def postpone(self, client: Client, request: dict[str, Any]) -> dict[str, Any]:
+        """A scheduled *off* is put off by somebody who is logged in."""
+        from powernap.daemon import postponing  # noqa: PLC0415 - only where somebody asks for it
+
+        agenda, why = self._agenda(), text(request.get("why", ""))
+        if client.peer is None:
+            raise RefusedError("nobody knows who you are", code=3)
+        done = postponing.postpone(agenda, client.peer, request.get("for_s"), why)
+        return {"ok": True, "version": facts.VERSION, **done}
 
     def _agenda(self) -> Agenda:
         if self.node.agenda is None:
@@ -228,6 +242,24 @@ class Requests:
         return {"ok": True, "version": facts.VERSION}
 
 
+def told_last(agenda: Agenda) -> dict[str, dict[str, Any] | None]:
+    """What goes on of the schedules that cannot tell, and until when that is known; ``None`` where nothing is, and the machine stays up. In
+    whose words is left out: others than root may ask.
+    """
+    asking = agenda.asking
+    unknown = asking.unknown(agenda.host.clock.wall())
+    return {name: None if name in unknown else goes_on(asking.told[name]) for name in asking.troubles}
+
+
+def goes_on(told: Told) -> dict[str, Any]:
+    """Of one of them."""
+    spans = [
+        {"start": each.start, "end": each.end, "says": each.says, "deepest": each.deepest}
+        for each in told.spans
+    ]
+    return {"end": told.end, "spans": spans}
+
+
 def instant(value: Any) -> float:
     """Seconds since the epoch."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < FAR:
@@ -260,5 +292,6 @@ OPERATIONS: dict[str, tuple[bool, Serve]] = {
     "schedule-skip": (True, Requests.schedule_skip),
     "schedule-extend": (True, Requests.schedule_extend),
     "schedule-restore": (True, Requests.schedule_restore),
+    "postpone": (False, Requests.postpone),
 }
 """``op`` -> (needs the right to act, what serves it)."""

@@ -36,8 +36,11 @@ class Resumes:
         self.watch.look()
 
     def count(self) -> None:
-        """By the kernel's count, now."""
-        if self.counting and stats(self.host.files).success > self.sleeps:
+        """By the kernel's count, now; what the clocks can tell is told by them, and once."""
+        if not self.counting:
+            return
+        self.watch.look()
+        if stats(self.host.files).success > self.sleeps:
             self.tell(0.0)
 
     def tell(self, slept: float) -> None:

@@ -19,7 +19,7 @@ from powernap.host.journal import INFO, WARNING, Journal
 LOUD = frozenset(
     {
         "apply-failed", "restore-failed", "sleep-refused", "sleep-failed", "unguarded", "action-spent", "loop", "kept-foreign", "reload-refused", "monitor-failed", "unalarmed",
-        "defect", "conflict", "damaged", "schedule-failed", "schedule-missed",
+        "defect", "conflict", "damaged", "schedule-failed", "schedule-missed", "warn-failed", "alarm-taken",
     }
 )  # fmt: skip
 TRACE_MAX = 12

@@ -41,12 +41,15 @@ def one_line(text: str) -> bytes:
 class Journal:
     """Where the daemon's log goes.
 
+    :param name: of the program that speaks.
     :param quiet: say nothing below WARNING on standard error (the foreground's live view speaks for itself).
     :param error: the descriptor of standard error.
     """
 
-    def __init__(self, path: str = JOURNAL, *, quiet: bool = False, error: int = 2) -> None:
-        self.path, self.quiet, self.error = path, quiet, error
+    def __init__(
+        self, path: str = JOURNAL, *, quiet: bool = False, error: int = 2, name: str = "powernapd"
+    ) -> None:
+        self.path, self.quiet, self.error, self.name = path, quiet, error, name
         self.socket: socket.socket | None = None
         # Only as a service: in the foreground the terminal is where the admin looks.
         self.native = "JOURNAL_STREAM" in os.environ or path != JOURNAL
@@ -67,11 +70,11 @@ class Journal:
         if self.native and self._send(message, priority, fields):
             return
         if priority <= WARNING or not self.quiet:
-            self._print(f"<{priority}>{message}" if self.native else f"powernapd: {message}")
+            self._print(f"<{priority}>{message}" if self.native else f"{self.name}: {message}")
 
     def _send(self, message: str, priority: int, fields: Mapping[str, str]) -> bool:
         named = {f"POWERNAP_{key.upper()}": value for key, value in fields.items() if value}
-        entry = {"MESSAGE": message, "PRIORITY": str(priority), "SYSLOG_IDENTIFIER": "powernapd", **named}
+        entry = {"MESSAGE": message, "PRIORITY": str(priority), "SYSLOG_IDENTIFIER": self.name, **named}
         data = encode(entry)
         for _ in range(2):
             if self.socket is not None:

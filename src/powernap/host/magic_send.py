@@ -10,6 +10,7 @@ import re
 import socket
 import struct
 import sys
+from collections.abc import Iterable
 
 from powernap.host.packets import MAGIC, SYNC
 
@@ -17,6 +18,7 @@ SIOCGIFFLAGS, SIOCGIFHWADDR = 0x8913, 0x8927
 ETHERNET = 1  # ARPHRD_ETHER (linux/if_arp.h)
 RUNNING = 0x1 | 0x40  # IFF_UP, IFF_RUNNING
 PORTS = (9, 7)
+EVERYBODY = "255.255.255.255"
 
 
 def address(mac: str) -> bytes:
@@ -30,9 +32,9 @@ def address(mac: str) -> bytes:
     return found
 
 
-def payload(target: bytes) -> bytes:
-    """102 bytes."""
-    return SYNC + target * 16
+def payload(target: bytes, secret: bytes = b"") -> bytes:
+    """102 bytes, and behind them a SecureOn password of four or six."""
+    return SYNC + target * 16 + secret
 
 
 def interfaces() -> list[str]:
@@ -58,23 +60,28 @@ def send(target: bytes, names: list[str]) -> list[str]:
     """One round; what could not be sent, and why. Nothing was sent when there is a complaint for each interface and way."""
     troubles = []
     for name in names:
-        for way in (_udp, _raw):
+        for way in (udp, raw):
             try:
-                way(target, name)
+                way(payload(target), name)
             except OSError as error:
-                troubles.append(f"{name}: {way.__name__.lstrip('_')}: {error.strerror or error}")
+                troubles.append(f"{name}: {way.__name__}: {error.strerror or error}")
     return troubles
 
 
-def _udp(target: bytes, name: str) -> None:
+def udp(data: bytes, name: str = "", to: str = EVERYBODY, ports: Iterable[int] = PORTS) -> None:
+    """A datagram to each port of an IPv4 address: everybody's in one segment, or one machine's.
+
+    :param name: the interface it leaves through (needs no right since Linux 5.7); empty: as the routes say, which for everybody's is one of them.
+    """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as opened:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, name.encode() + b"\0")
-        for port in PORTS:
-            opened.sendto(payload(target), ("255.255.255.255", port))
+        if name:
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, name.encode() + b"\0")
+        for port in ports:
+            opened.sendto(data, (to, port))
 
 
-def _raw(target: bytes, name: str) -> None:
+def raw(data: bytes, name: str) -> None:
     """Needs CAP_NET_RAW. To everybody: a switch has forgotten where a sleeping machine is."""
     with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as opened:
-        opened.sendto(payload(target), (name, MAGIC, 0, 0, b"\xff" * 6))
+        opened.sendto(data, (name, MAGIC, 0, 0, b"\xff" * 6))

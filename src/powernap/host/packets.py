@@ -8,6 +8,7 @@ and later fragments not joined: such a datagram is not seen.
 from __future__ import annotations
 
 import ctypes
+import re
 import socket
 import struct
 from collections.abc import Iterator
@@ -30,6 +31,7 @@ UDP = 17
 MAGIC_PORTS = (0, 7, 9)
 MAGIC_BYTES = 6 + 16 * 6
 SYNC = b"\xff" * 6
+MAC = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
 
 # Classic BPF operations, and what the kernel offers beside the packet (linux/filter.h).
 BYTE, HALF = 0x30, 0x28
@@ -156,6 +158,19 @@ def magic_filter(keep: int = 1514) -> bytes:
         "accept",
         Step(RETURN, keep),
     ])  # fmt: skip
+
+
+def parse_password(content: str) -> bytes:
+    """A SecureOn password: six bytes of ``00:11:22:33:44:55`` or four of ``192.168.1.1``; ``ValueError`` for other text, which it does not repeat."""
+    word = content.strip().lower()
+    if MAC.fullmatch(word):
+        return bytes.fromhex(word.replace(":", ""))
+    parts = word.split(".")
+    if len(parts) == 4 and all(part.isascii() and part.isdigit() and int(part) < 256 for part in parts):
+        return bytes(map(int, parts))
+    raise ValueError(
+        "it is no SecureOn password; write six bytes as 00:11:22:33:44:55 or four as 192.168.1.1"
+    )
 
 
 def magic_target(packet: bytes, addresses: frozenset[bytes], password: bytes = b"") -> bytes | None:

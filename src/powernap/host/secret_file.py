@@ -5,8 +5,11 @@ Owns what such a file may look like. No message says what stands in it.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+
+from powernap.host import regular_file
 
 LARGEST = 4096
 
@@ -22,14 +25,13 @@ class SecretError(Exception):
 def read(path: str, names: tuple[str, ...]) -> dict[str, str]:
     """The values by their names; :class:`SecretError` where the file is missing, readable by others or says something else."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        file = regular_file.opened(path)
     except OSError as error:
+        if error.errno == errno.EINVAL:
+            raise SecretError(f"{path} is no file", "correct its name") from None
         raise SecretError(f"{path}: {error.strerror}", f"write it, and chmod 600 {path}") from None
-    with open(fd, "rb") as file:
-        found = os.fstat(fd)
-        if not stat.S_ISREG(found.st_mode):
-            raise SecretError(f"{path} is no file", "correct its name")
-        if stat.S_IMODE(found.st_mode) & 0o077:
+    with file:
+        if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
             raise SecretError(f"{path} can be read by others", f"chmod 600 {path}")
         content = file.read(LARGEST + 1)
     return parse(content, path, names)

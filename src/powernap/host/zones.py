@@ -72,6 +72,14 @@ def _read(files: Files) -> tzinfo:
 
 def named(name: str) -> tzinfo:
     """A zone by its IANA name, as the database has it now; :class:`ZoneError` when there is none."""
+    zone = found(name)
+    if zone is None:
+        raise ZoneError(f'there is no time zone "{name}"; {_meant(name)}')
+    return zone
+
+
+def found(name: str) -> tzinfo | None:
+    """The same; ``None`` when there is none. To guess which was meant takes a walk through the whole database, which this does without."""
     if name == "UTC":
         return UTC
     from zoneinfo import ZoneInfo  # noqa: PLC0415
@@ -79,7 +87,7 @@ def named(name: str) -> tzinfo:
     try:
         return ZoneInfo.no_cache(name)
     except (KeyError, ValueError, OSError):
-        raise ZoneError(f'there is no time zone "{name}"; {_meant(name)}') from None
+        return None
 
 
 def wrong(name: str) -> str | None:

@@ -9,7 +9,6 @@ Anybody may send such a packet. All it can do is keep the machine awake.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from powernap.core.options import option
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 EVENTS = True
 INTERFACES = "/sys/class/net"
 RIGHT = "give the service CAP_NET_RAW (AmbientCapabilities=CAP_NET_RAW) and the address family AF_PACKET"
-MAC = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
 NOBODY = frozenset({bytes(6), b"\xff" * 6})
 MEMORY = 65536
 REST = 1.0
@@ -50,32 +48,19 @@ class Options:
     )
 
 
-def parse_password(content: str) -> bytes:
-    """Six bytes of ``00:11:22:33:44:55`` or four of ``192.168.1.1``; ``ValueError`` for other text, which it does not repeat."""
-    word = content.strip().lower()
-    if MAC.fullmatch(word):
-        return bytes.fromhex(word.replace(":", ""))
-    parts = word.split(".")
-    if len(parts) == 4 and all(part.isascii() and part.isdigit() and int(part) < 256 for part in parts):
-        return bytes(map(int, parts))
-    raise ValueError(
-        "it is no SecureOn password; write six bytes as 00:11:22:33:44:55 or four as 192.168.1.1"
-    )
-
-
 def own_addresses(files: Files) -> dict[bytes, str]:
     """Interfaces by their MAC address; those without one are left out."""
     found: dict[bytes, str] = {}
     for name in files.names(INTERFACES):
         address = text(files, f"{INTERFACES}/{name}/address").lower()
-        if MAC.fullmatch(address):
+        if packets.MAC.fullmatch(address):
             found.setdefault(bytes.fromhex(address.replace(":", "")), name)
     return {address: name for address, name in found.items() if address not in NOBODY}
 
 
 def password(files: Files, options: Options) -> bytes:
     """The password configured, empty without one; ``OSError`` and ``ValueError`` where the file holds none."""
-    return b"" if options.password_file is None else parse_password(files.read(options.password_file))
+    return b"" if options.password_file is None else packets.parse_password(files.read(options.password_file))
 
 
 def probe(host: Host, options: Options) -> Availability:

@@ -13,6 +13,12 @@ A schedule ``windows`` is the module ``windows.py`` (``systemd-timers`` is ``sys
 ``watched(options) -> tuple[str, ...]``
     files and directories whose change changes the answer; they are asked again when one does.
 
+It may also hold ``doubts(host, options) -> Iterator[Doubt]``: what is configured and stands for nothing on this machine, for
+`powernap config check`.
+
+To look at a path that an admin has written may take for ever, where it lies on a server that is gone: the daemon calls all of these in a thread
+(daemon/asking.py). Only regular files are opened (host/regular_file.py).
+
 A schedule changes nothing, keeps no time and no state, and asks no other machine. What its spans come to is :mod:`powernap.core.timetable`'s.
 """
 
@@ -23,6 +29,8 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from powernap.core.value import dataclass
+
 if TYPE_CHECKING:
     from datetime import tzinfo
 
@@ -32,11 +40,33 @@ if TYPE_CHECKING:
 
 
 class ScheduleError(Exception):
-    """It cannot tell: the reason and what to do."""
+    """It cannot tell: the reason and what to do.
 
-    def __init__(self, reason: str, remedy: str = "") -> None:
+    :ivar soon: only because what it goes by is being fetched for the first time: nobody need hear of it, unless that fails.
+    """
+
+    def __init__(self, reason: str, remedy: str = "", *, soon: bool = False) -> None:
         super().__init__(reason + (f"; {remedy}" if remedy else ""))
-        self.reason, self.remedy = reason, remedy
+        self.reason, self.remedy, self.soon = reason, remedy, soon
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A sentence about an option, by its key, and what to do."""
+
+    key: str
+    what: str
+    remedy: str
+
+
+SHOWN = 8
+"""Names of a list that a sentence has room for."""
+
+
+def named(names: list[str]) -> str:
+    """``a, b and 3 more``."""
+    left = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {left} more" if left > 0 else "")
 
 
 class ScheduleModule(Protocol):

@@ -9,7 +9,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Any
 
-from powernap.host import calendars
+from powernap.host import calendars, regular_file
 from powernap.schedules import ScheduleError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 ADDRESS = re.compile(r"(https?|webcals?)://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(/[!-~]*)?")
 HERE = ("localhost", "127.0.0.1", "[::1]")
 CERTIFICATES = 1 << 20
-"""Characters; the system's own are 0.3 MiB."""
+"""Bytes; the system's own are 0.3 MiB."""
 SECRETS = ("user", "password", "address")
 
 
@@ -105,8 +105,8 @@ def _certificates(path: str) -> str:
     if not path:
         return ""
     try:
-        with open(path, encoding="ascii") as file:
-            return file.read(CERTIFICATES)
+        with regular_file.opened(path) as file:
+            return file.read(CERTIFICATES).decode("ascii")
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", "") or "it is no text"
         raise ScheduleError(f"{path}: {why}", "correct the option cacert") from None

@@ -6,14 +6,13 @@ Owns when and in which order. What is read and how is the reader's, what is kept
 from __future__ import annotations
 
 import os
-import stat
 import threading
 from collections.abc import Mapping
 from math import inf
 from typing import TYPE_CHECKING, BinaryIO
 
 from powernap.core.value import dataclass
-from powernap.host import calendars
+from powernap.host import calendars, regular_file
 from powernap.host.inotify import on_disk
 from powernap.schedules import ScheduleError
 from powernap.schedules._ical_source import is_file, key, shown, wanted
@@ -56,8 +55,8 @@ def state(host: Host, options: Options) -> State:
 
 # --- keeping it up to date
 
-_one = threading.Lock()
-"""Two schedules may share a calendar."""
+_reading: dict[str, threading.Lock] = {}
+"""Two schedules may share a calendar; one whose server is gone holds up no other."""
 _started: dict[str, float] = {}
 """When each was read last, on ``CLOCK_BOOTTIME``: a file that changes all the time, or a disk that keeps nothing, is no reason to read without end."""
 
@@ -88,7 +87,7 @@ def refresh(host: Host, options: Options) -> State:
     """Read it again, and keep what came of it. Blocks for up to some minutes: not for the loop's thread. Never raises."""
     if not host.state:
         return State(reason=f"{shown(options)}: there is no directory in which a copy could be kept")
-    with _one:
+    with _reading.setdefault(key(options), threading.Lock()):
         _started[key(options)] = host.clock.boottime()
         before = calendars.attempts(host.state, key(options))
         now = host.clock.wall()
@@ -146,18 +145,17 @@ def _take(host: Host, options: Options, now: float, head: Head | None) -> str:
     if not is_file(options.source):
         request = {"fetch": wanted(options, head, calendar_reader.NETWORK)}
         return _keep(host, options, calendar_reader.read(_range(now, request)))
-    fd = -1
     try:
-        fd = os.open(on_disk(host.files, options.source), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            return "it is no file"
-        with open(fd, "rb", closefd=False) as file:
-            return _keep(host, options, calendar_reader.read(_range(now, {}), file))
+        file = regular_file.opened(on_disk(host.files, options.source))
     except OSError as error:
-        return f"it cannot be {'opened' if fd < 0 else 'kept'}: {error.strerror}"
-    finally:
-        if fd >= 0:
-            os.close(fd)
+        if error.strerror == regular_file.NO_FILE:
+            return error.strerror
+        return f"it cannot be opened: {error.strerror}"
+    with file:
+        try:
+            return _keep(host, options, calendar_reader.read(_range(now, {}), file))
+        except OSError as error:
+            return f"it cannot be kept: {error.strerror}"
 
 
 def _renew(host: Host, options: Options, now: float, head: Head | None) -> str:

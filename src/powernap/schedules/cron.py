@@ -37,12 +37,23 @@ wrong = each(parse)
 """What is wrong with a list of expressions, for an option's check."""
 
 
+HOW = """\
+Five fields, minute hour day-of-month month day-of-week, or one of @hourly, @daily, @weekly, @monthly, @yearly.
+
+  30 2 * * *                every night at 02:30
+  0 8-18 * * mon-fri        on the hour from 08:00 to 18:00, on working days
+  */15 * * * *              every quarter of an hour
+  0 4 1,15 * *              at 04:00 on the 1st and on the 15th
+  0 4 1 1-12/3 *            at 04:00 on the first day of each quarter
+  0 4 1 * mon               on the 1st and on Mondays: where both days are given one of them is enough, as for cron"""
+
+
 @dataclass(frozen=True)
 class Options:
     """What may be configured."""
 
     at: tuple[str, ...] = option(
-        check=wrong, example='["30 2 * * *", "0 8-18 * * mon-fri"]', help="Cron expressions."
+        check=wrong, example='["30 2 * * *", "0 8-18 * * mon-fri"]', help="Cron expressions.", how=HOW
     )
     stay: float = staying(
         600.0, "How long the machine is kept up (or may nap, or must be off) from each of the times on."

@@ -20,10 +20,11 @@ from powernap.core.units import many
 from powernap.core.value import dataclass
 from powernap.host import zones
 from powernap.host.availability import Availability, available, unavailable
-from powernap.schedules import ScheduleError
+from powernap.schedules import Doubt, ScheduleError, named
 from powernap.schedules._cron import Rule, parse, stays
 from powernap.schedules._names import WrongError
 from powernap.schedules._options import staying
+from powernap.schedules._plain import plain
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -44,6 +45,14 @@ SHOWN = 40
 """Characters of a program's name in what people see."""
 
 
+HOW = """\
+Each is looked for in the command of every line of the crontabs.
+
+  backup                      whatever has "backup" in its command
+  '^/usr/local/bin/nightly'   what begins so
+  'run-parts .*weekly'        Debian's weekly jobs"""
+
+
 @dataclass(frozen=True)
 class Options:
     """What may be configured."""
@@ -52,6 +61,7 @@ class Options:
         unit="regex",
         example='["backup", "/usr/local/bin/nightly"]',
         help="Which jobs: words of their command, or regular expressions.",
+        how=HOW,
     )
     stay: float = staying(600.0, "How long the machine is kept up for a job.")
 
@@ -98,7 +108,7 @@ def read(content: str, path: str, user: str, *, whole: bool) -> Table:
                 raise WrongError("its last line has no end")
             jobs.append(_job(text if whole else text.removeprefix("-"), user, "" if whole else zone))
         except WrongError as error:
-            faults.append(f"line {number}: {str(error).partition('; ')[0]}")
+            faults.append(plain(f"line {number}: {str(error).partition('; ')[0]}"))
     return Table(path, () if whole and faults else tuple(jobs), tuple(faults))
 
 
@@ -166,33 +176,59 @@ def probe(host: Host, options: Options) -> Availability:
     return available(f"{len(_matching(found, options))} of {total}" + (f"; {left}" if left else ""), left)
 
 
+def doubts(host: Host, options: Options) -> Iterator[Doubt]:
+    """Patterns that no job has, or only one that has no time."""
+    try:
+        crontabs = list(tables(host.files))
+    except OSError:
+        return  # probe says so
+    found = [job for table in crontabs for job in table.jobs]
+    commands = sorted({_shown(table, job) for table in crontabs for job in table.jobs})
+    there = f"those here are {named(commands)}" if commands else "no crontab here has a job"
+    for pattern in options.jobs:
+        jobs = [job for job in found if re.search(pattern, job.command)]
+        if not jobs:
+            yield Doubt("jobs", f'"{pattern}" is in the command of no cron job here', there)
+        elif all(job.rule is None for job in jobs):
+            yield Doubt("jobs", f'"{pattern}" is run @reboot only, at no time of the clock', "leave it out")
+
+
 def spans(host: Host, options: Options, start: float, end: float, local: tzinfo) -> Iterator[Span]:
     """Each job's times."""
     try:
         found = _matching(tables(host.files), options)
     except OSError as error:
         raise ScheduleError(f"{error.filename} cannot be read ({error.strerror})", "run as root") from None
+    known: dict[str, tzinfo] = {"": local}
     for table, job in found:
         if job.rule is None:
             continue
-        for since, until in stays(job.rule, _named(job.zone, local), start, end, options.stay):
+        if job.zone not in known:
+            known[job.zone] = _named(job.zone)
+        for since, until in stays(job.rule, known[job.zone], start, end, options.stay):
             yield Span(since, until, UP, detail=_detail(table, job))
 
 
-def _named(zone: str, local: tzinfo) -> tzinfo:
-    """A CRON_TZ that does not exist is UTC to the C library (tzset(3))."""
-    try:
-        return zones.named(zone) if zone else local
-    except ValueError:
-        return zones.named("UTC")
+def _named(zone: str) -> tzinfo:
+    """A CRON_TZ that does not exist is UTC to the C library (tzset(3)). Whoever may write a crontab may write many: none is guessed at."""
+    return zones.found(zone) or zones.named("UTC")
 
 
 def _detail(table: Table, job: Job) -> str:
     """When, which program and where it stands: arguments may be secrets, and others than root see this."""
-    words = [word for word in job.command.split() if "=" not in word]
-    program = words[0][:SHOWN] if words else "a command"
     where = table.path if table.path.startswith("/etc/") else f"crontab of {job.user}"
-    return f"{job.when} {program} ({where})"
+    return plain(f"{job.when} {_program(job)} ({where})")
+
+
+def _shown(table: Table, job: Job) -> str:
+    """A command as far as others than root may see it."""
+    words = " ".join(word for word in job.command.split() if "=" not in word)
+    return f'"{plain(words[:SHOWN] if table.path.startswith("/etc/") else _program(job))}"'
+
+
+def _program(job: Job) -> str:
+    words = [word for word in job.command.split() if "=" not in word]
+    return words[0][:SHOWN] if words else "a command"
 
 
 def watched(options: Options) -> tuple[str, ...]:  # noqa: ARG001 - the contract's

@@ -25,9 +25,10 @@ from powernap.core.options import option
 from powernap.core.timetable import DAYS, NAP, OFF, UP, Span
 from powernap.core.units import many
 from powernap.core.value import dataclass
-from powernap.host import zones
+from powernap.host import regular_file, zones
 from powernap.host.availability import Availability, available, unavailable
-from powernap.schedules import ScheduleError
+from powernap.host.inotify import on_disk
+from powernap.schedules import Doubt, ScheduleError
 from powernap.schedules._calendar import YEARS, Day, Rule, days, edge, on
 from powernap.schedules._names import WrongError, month, weekday
 from powernap.schedules._options import check_deepest, deepening, each, zone_of
@@ -45,6 +46,8 @@ YEARLY = re.compile(r"(\d\d?)-(\d\d?)", re.ASCII)
 EASTER = re.compile(r"easter(?:([+-])(\d{1,3}))?", re.ASCII | re.IGNORECASE)
 NTH = re.compile(r"(1st|2nd|3rd|4th|5th|last) (\S+) of (\S+)", re.IGNORECASE)
 DOTTED = re.compile(r"(\d\d?)\.(\d\d?)\.(\d{4})?", re.ASCII)
+LARGEST = 1 << 20
+"""Bytes of a file of days."""
 FORMS = 'write a day as "2026-12-24", "12-25", "easter-2" or "last Mon of May"'
 
 
@@ -150,18 +153,34 @@ wrong = each(parse)
 """What is wrong with a list of days, for an option's check."""
 
 
+HOW = """\
+A day, or two with ".." between: from and to, the second one included. In a file one a line; "#" begins a comment.
+
+  2026-12-24                this day
+  12-25                     every year
+  easter-2                  Good Friday; easter, easter+1, easter+39 likewise
+  last Mon of May           1st to 5th, or last, day of the week, month
+  12-24..01-06              every year, here over New Year
+  2026-12-24..2027-01-06    once"""
+
+
 @dataclass(frozen=True)
 class Options:
     """What may be configured."""
 
     days: tuple[str, ...] = option(
-        (), example='["12-25", "easter-2", "2026-12-24..2027-01-06"]', check=wrong, help="The days."
+        (),
+        example='["12-25", "easter-2", "2026-12-24..2027-01-06"]',
+        check=wrong,
+        help="The days.",
+        how=HOW,
     )
     file: str = option(
         "",
         unit="path",
         example="/etc/powernap/holidays",
         help="A file with one day or range a line, `#` begins a comment.",
+        how=HOW,
     )
     means: str = option(
         DAYS,
@@ -181,7 +200,8 @@ def _rules(host: Host, options: Options) -> list[Rule]:
     """All of them; ``WrongError`` or ``OSError`` of the file."""
     found = [parse(text) for text in options.days]
     if options.file:
-        found += lines(host.files.read(options.file), options.file)
+        content = regular_file.text(on_disk(host.files, options.file), LARGEST)
+        found += lines(content, options.file)
     return found
 
 
@@ -196,6 +216,25 @@ def probe(host: Host, options: Options) -> Availability:
     except ValueError as error:
         what, _, remedy = str(error).partition("; ")
         return unavailable(what, remedy)
+
+
+def doubts(host: Host, options: Options) -> Iterator[Doubt]:
+    """No day of it is to come."""
+    try:
+        rules = _rules(host, options)
+    except (OSError, ValueError):
+        return  # probe says so
+    key = "days" if options.days else "file"
+    if not rules:
+        yield Doubt(key, f"{options.file} names no day", "write one a line")
+    elif all(rule.last.kind == "once" for rule in rules):
+        latest = max(rules, key=lambda rule: edge(rule.last, rule.last.year, 0))
+        if edge(latest.last, latest.last.year, 0) < host.clock.wall() // DAY - 1:
+            yield Doubt(
+                key,
+                f"all of its days are over, the last was {latest.text.rpartition('..')[2]}",
+                'add those to come; a day of every year has no year: "12-24"',
+            )
 
 
 def spans(host: Host, options: Options, start: float, end: float, local: tzinfo) -> Iterator[Span]:

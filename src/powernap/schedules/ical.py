@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING
 
 from powernap.core.options import option
 from powernap.core.timetable import DAYS, NAP, OFF, UP, Span
+from powernap.core.units import many
 from powernap.core.value import dataclass
 from powernap.host import calendars, zones
 from powernap.host.availability import Availability, available, unavailable
 from powernap.host.inotify import on_disk
-from powernap.schedules import ScheduleError, _ical_source
+from powernap.schedules import Doubt, ScheduleError, _ical_source, named
 from powernap.schedules._ical_source import is_file, is_open, key, shown
 from powernap.schedules._ical_upkeep import State, due, origin, refresh, state
 from powernap.schedules._options import check_deepest, deepening, zone_of
@@ -36,6 +37,7 @@ DAY = 86400.0
 __all__ = [
     "Options",
     "State",
+    "doubts",
     "due",
     "key",
     "origin",
@@ -137,6 +139,24 @@ def watched(options: Options) -> tuple[str, ...]:
     return own + zones.files_of({options.zone})
 
 
+def doubts(host: Host, options: Options) -> Iterator[Doubt]:
+    """Titles and categories that no event of the copy has."""
+    try:
+        known = bool(host.state) and calendars.head(host.state, key(options)) is not None
+        events = list(calendars.events(host.state, key(options))) if known else []
+    except (OSError, calendars.AnswerError):
+        return  # who asks what it says is told
+    count = many(len(events), "event")
+    if events and not any(re.search(options.only, event.summary) for event in events):
+        what = f'of its {count} none has "{options.only}" in the title'
+        yield Doubt("only", what, "correct it, or leave it out to take all")
+    there = {name.casefold(): name for event in events for name in event.categories}
+    for name in options.categories:
+        if events and name.casefold() not in there:
+            those = f"there are {named(sorted(there.values()))}" if there else "none of them is in one"
+            yield Doubt("categories", f'of its {count} none is in the category "{name}"', those)
+
+
 # --- what it says
 
 
@@ -160,8 +180,11 @@ def _never(host: Host, options: Options) -> ScheduleError:
     made = calendars.attempts(host.state, key(options)) if host.state else calendars.Attempts()
     if not host.state:
         return ScheduleError(f"{shown(options)}: there is no directory in which a copy could be kept")
+    kept = os.path.join(host.state, calendars.DIRECTORY)
+    if os.path.isdir(kept) and not os.access(kept, os.R_OK | os.X_OK):
+        return ScheduleError(f"{shown(options)}: its copy cannot be read (Permission denied)", "run as root")
     if not made.reason:
-        return ScheduleError(f"{shown(options)} has not been read yet")
+        return ScheduleError(f"{shown(options)} has not been read yet", soon=True)
     return ScheduleError(f"{shown(options)} could never be read: {made.reason}")
 
 

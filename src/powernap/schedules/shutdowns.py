@@ -54,7 +54,10 @@ class Shutdown:
 
 
 def parse(content: str) -> Shutdown | None:
-    """What logind noted; ``None`` when it is no real one (``shutdown -k``: ``MODE=dry-poweroff``); ``ValueError`` without a time."""
+    """What logind noted; ``None`` when it says that it is no real one (``MODE=dry-poweroff``); ``ValueError`` without a time.
+
+    Of ``shutdown -k`` logind 252 writes ``MODE=poweroff`` (measured): then the machine is up for nothing, which harms nobody.
+    """
     found = dict(line.partition("=")[::2] for line in content.splitlines())
     mode, microseconds = found.get("MODE", ""), found.get("USEC", "")
     if mode.startswith("dry-"):

@@ -5,7 +5,7 @@ machine for those by itself; that it stays up until the work is done, and wakes 
 
 systemd knows the next time only. ``systemd-analyze calendar`` tells the ones after, for timers with ``OnCalendar=``: without the random delay of the
 timer, and at most 500. ``stay`` is the limit: a unit that runs for longer does not keep the machine up. One that a timer has started and that
-still runs counts from that start on.
+still runs, or waits to be started, counts from that start on.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from powernap.core.units import many
 from powernap.core.value import dataclass
 from powernap.host.availability import Availability, available, unavailable
 from powernap.host.systemctl import run
-from powernap.schedules import ScheduleError
+from powernap.schedules import Doubt, ScheduleError, named
 from powernap.schedules._options import staying
 
 if TYPE_CHECKING:
@@ -174,8 +174,13 @@ def _show(asked: Ask, names: Iterable[str]) -> list[Timer]:
 
 def _running(asked: Ask, units: Iterable[str]) -> set[str]:
     names = sorted({unit for unit in units if unit})
-    shown = asked([SYSTEMCTL, "show", "--property=Id,ActiveState", "--", *names]) if names else ""
-    return {each["Id"][0] for each in blocks(shown) if RUNNING & {*each.get("ActiveState", [])}}
+    shown = asked([SYSTEMCTL, "show", "--property=Id,ActiveState,Job", "--", *names]) if names else ""
+    return {each["Id"][0] for each in blocks(shown) if _runs(each)}
+
+
+def _runs(properties: dict[str, list[str]]) -> bool:
+    """Or is about to: a job waits for it, as from the moment in which a timer elapses until what the unit is ordered after has been done."""
+    return bool(RUNNING & {*properties.get("ActiveState", [])} or {*properties.get("Job", [])} - {"", "0"})
 
 
 def _after(asked: Ask, timer: Timer, since: float, end: float) -> list[float]:
@@ -207,6 +212,27 @@ def probe(host: Host, options: Options, asked: Ask = ask) -> Availability:
         return unavailable(left, "`systemctl list-timers --all` shows the timers that there are")
     listed = f"{many(len(names), 'timer')}: {', '.join(names)}" if names else "no timer has WakeSystem=yes"
     return available(listed + (f"; {left}" if left else ""), left)
+
+
+def doubts(host: Host, options: Options, asked: Ask = ask) -> Iterator[Doubt]:
+    """Timers that are not there, or not started."""
+    if not (host.live and host.files.exists(SYSTEMD)):
+        return
+    try:
+        found = timers(asked, options)
+        there = sorted(timer.name for timer in _show(asked, ("*.timer",)) if timer.state == LOADED)
+        started = _running(asked, (timer.name for timer in found))
+    except OSError:
+        return  # probe says so
+    for timer in found:
+        if timer.state != LOADED:
+            remedy = f"the timers here are {named(there)}" if there else "there is no timer here"
+            yield Doubt("timers", f"{timer.name} is {timer.state.replace('-', ' ')}", remedy)
+        elif timer.name not in started:
+            remedy = f"`systemctl enable --now {timer.name}`"
+            yield Doubt("timers", f"{timer.name} is not started, so it never elapses", remedy)
+    if options.wake_system and not any(timer.wakes for timer in found):
+        yield Doubt("wake_system", "no timer that is loaded here has WakeSystem=yes", "name some in `timers`")
 
 
 def spans(

@@ -163,17 +163,37 @@ def wrong(texts: tuple[str, ...]) -> str | None:
     return None
 
 
+HOW = """\
+Days, then times, then a time zone; each may be left out. Several are a list.
+
+  Mon-Fri 07:30-18:00 Europe/Berlin   in office hours on Berlin's clock, wherever the machine is
+  Sat,Sun 10:00-12:00,14:00-16:30     twice on each of two days
+  daily 22:00-06:00                   over midnight
+  Fri 22:00-06:00                     from Friday evening until Saturday morning
+  07:30-18:00                         every day
+  Sun                                 the whole day
+  Fri-Mon                             four whole days"""
+
+
 @dataclass(frozen=True)
 class Options:
     """What may be configured."""
 
     up: tuple[str, ...] = option(
-        (), example="Mon-Fri 07:30-18:00 Europe/Berlin", check=wrong, help="When the machine must be up."
+        (),
+        example="Mon-Fri 07:30-18:00 Europe/Berlin",
+        check=wrong,
+        help="When the machine must be up.",
+        how=HOW,
     )
     nap: tuple[str, ...] = option(
-        (), example="daily 22:00-06:00", check=wrong, help="When it may nap, at most down to `deepest`."
+        (),
+        example="daily 22:00-06:00",
+        check=wrong,
+        help="When it may nap, at most down to `deepest`; without `deepest` that changes nothing.",
+        how=HOW,
     )
-    off: tuple[str, ...] = option((), example="Sat,Sun", check=wrong, help="When it must be off.")
+    off: tuple[str, ...] = option((), example="Sat,Sun", check=wrong, help="When it must be off.", how=HOW)
     deepest: str = option("", example="ease", help="With `nap`: the deepest stage then; without it, all.")
     zone: str = zone_of("windows that name none")
 

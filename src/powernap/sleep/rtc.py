@@ -233,6 +233,15 @@ def holds(files: Files, alarm: Alarm) -> bool:
     return armed_at(files, alarm.rtc) == alarm.raw
 
 
+def taken(files: Files, alarm: Alarm) -> str:
+    """What another program did with our alarm before it rang, as in "set for 2h from now"; empty when nothing."""
+    now = whole_number(files, f"{CLASS}/{alarm.rtc}/since_epoch")
+    if not alarm.ours or alarm.raw <= now or holds(files, alarm):
+        return ""
+    found = armed_at(files, alarm.rtc)
+    return f"set for {show_duration(found - now)} from now" if found > now else "cleared"
+
+
 def clear(files: Files, alarm: Alarm) -> bool:
     """Take our alarm back, and put back the one that gave way to it, unless its time has passed. ``False``: what is set is not ours.
 
