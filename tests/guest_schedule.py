@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import time
 import zipfile
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 from lab.installed import ask
 
 CLOCK = Path("/sys/class/rtc/rtc0")
+CALENDARS = Path("/var/lib/powernap/calendars")
 LIBRARIES = "/usr/lib/python3/dist-packages"
 
 
@@ -31,15 +33,15 @@ def until_rings_for(need: int, limit: float) -> None:
         time.sleep(0.2)
 
 
-def until_told(event: str, count: int, limit: float) -> None:
-    """Until the history has so many entries of a kind. While the machine sleeps this clock stands still."""
+def until_left(stage: str, count: int, limit: float) -> None:
+    """Until a stage was left so often. While the machine sleeps this clock stands still."""
     end = time.monotonic() + limit
     while True:
-        told = [each["event"] for each in ask("history", {"count": 1000})["entries"]]
-        if told.count(event) >= count:
+        told = ask("history", {"count": 1000})["entries"]
+        if sum(each["event"] == "left" and each.get("stage") == stage for each in told) >= count:
             return
         if time.monotonic() > end:
-            raise TimeoutError(f"{told.count(event)} of {event}: {told}")
+            raise TimeoutError(str(told))
         time.sleep(0.5)
 
 
@@ -50,6 +52,15 @@ def nap(limit: float) -> None:
         if time.monotonic() > end:
             raise TimeoutError(str(answer))
         time.sleep(1)
+
+
+def until_a_copy_is_used(limit: float) -> None:
+    """Until a calendar could not be read, and is remembered."""
+    end = time.monotonic() + limit
+    while not any(json.loads(each.read_text())["since"] for each in CALENDARS.glob("*.json")):
+        if time.monotonic() > end:
+            raise TimeoutError(str([each.read_text() for each in CALENDARS.glob("*.json")]))
+        time.sleep(0.5)
 
 
 def unpack(pieces: list[str]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from lab.guest import Guest
 from lab.tree import Tree
 
@@ -12,6 +14,11 @@ SLOW = 400.0
 def now(lab: Guest) -> int:
     """The guest's clock, in seconds since the epoch."""
     return int(lab.run("date", "+%s").text())
+
+
+def minute(instant: float) -> str:
+    """As a window has it, in UTC."""
+    return f"{datetime.fromtimestamp(instant, UTC):%H:%M}"
 
 
 def settled_drivers(lab: Guest) -> None:

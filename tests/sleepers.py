@@ -9,10 +9,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
+from zlib import crc32
 from zoneinfo import ZoneInfo
 
 from powernap.config.hosts import build
-from powernap.config.inventory import Inventory, Target
+from powernap.config.inventory import HostConfig, Inventory
 from powernap.host.availability import available
 from powernap.host.files import TreeFiles
 from powernap.host.host import Host
@@ -35,7 +36,7 @@ def berlin(text: str) -> float:
 
 def host(name: str, schedule: str = OFFICE, more: str = 'boot = "3min"\n', methods: int = 1) -> str:
     """A section of the inventory."""
-    method = f'[[host.{name}.wake]]\ntype = "magic-packet"\nmac = "52:54:00:00:00:01"\n'
+    method = f'[[host.{name}.wake]]\ntype = "magic-packet"\nmac = "52:54:{crc32(name.encode()):08x}"\n'
     planned = f"[host.{name}.schedule.office]\n{schedule}" if schedule else ""
     return f'[host.{name}]\naddress = "{name}"\n{more}{method * methods}{planned}'
 
@@ -90,11 +91,11 @@ class World:
     def say(self, what: str, host: str = "", detail: str = "", remedy: str = "") -> None:
         self.said.append((what, host, f"{detail}; {remedy}" if remedy else detail))
 
-    async def look(self, target: Target, limit: float) -> Answer:
+    async def look(self, host: HostConfig, limit: float) -> Answer:
         self.looks += 1
-        if not self.machines[target.address].up(self.clock.wall()):
+        if not self.machines[host.name].up(self.clock.wall()):
             await asyncio.sleep(limit)
-        if self.machines[target.address].up(self.clock.wall()):
+        if self.machines[host.name].up(self.clock.wall()):
             return Answer(UP, "it answers")
         return Answer(SILENT, "it does not answer")
 

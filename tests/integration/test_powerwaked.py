@@ -264,3 +264,17 @@ def test_an_inventory_with_faults_is_refused_whole(tmp_path: Path) -> None:
             in done.stderr
         )
         assert 0 == waker.stop()
+
+
+@in_new_network
+def test_there_is_one_of_it_and_what_it_knew_ends_with_it(tmp_path: Path) -> None:
+    """Two would press the same button; and a plan without a daemon says so."""
+    never = 'type = "dates"\nmeans = "up"\ndays = ["2001-01-01"]\n'
+    with scene(tmp_path, host(never)) as (_, waker):
+        waker.until("began: 1 machine")
+        waker.until_state("")
+        done = subprocess.run(waker.command, check=False, capture_output=True, text=True, timeout=LIMIT)
+        assert 3 == done.returncode
+        assert "another powerwaked runs with" in done.stderr
+        assert 0 == waker.stop()
+        assert "powerwaked is not running" in waker.plan()

@@ -160,6 +160,11 @@ def test_a_bus_that_hangs_holds_up_nobody_else(
     assert f"user {CAROL}: /run/user/{CAROL} belongs to user {ANN}" in str(error.value)
     assert kept == {str(ANN): 1}
     assert ["notify"] == [each["did"] for each in ann.told()]
+    # What was shown to somebody whose bus hangs now is still there, and is taken away when it answers.
+    kept[str(BOB)] = 5
+    with pytest.raises(TellingError):
+        tell(root, on_desktops, WARN, kept=kept)
+    assert kept == {str(ANN): 1, str(BOB): 5}
 
 
 # ------------------------------------------------------------ logind
@@ -206,6 +211,20 @@ def test_logind_gets_last_words_and_has_its_own_back(machine: PrivateBus) -> Non
     tell(machine.root, by_logind, OVER, kept=kept)
     assert "maintenance" in wall(machine)[0]
 
+    # Words that came between two warnings come back, also where no schedule wants it off any more by then.
+    tell(machine.root, by_logind, WARN, kept=kept)
+    machine.gdbus(*manager[:2], f"{manager[2]}.SetWallMessage", "kernel update", "true")
+    tell(machine.root, by_logind, WARN, kept=kept)
+    assert "wants it off." in wall(machine)[0]
+    gone = dataclasses.replace(UNWARN, coming=dataclasses.replace(NIGHT, sleep=""))
+    tell(machine.root, by_logind, gone, kept=kept)
+    assert "kernel update" in wall(machine)[0]
+
+    # A powernapd that is killed leaves its own, which the next one does not take for somebody's.
+    tell(machine.root, by_logind, WARN, kept={})
+    tell(machine.root, by_logind, WARN, UNWARN, kept={})
+    assert "PowerNap" not in wall(machine)[0]
+
 
 # ------------------------------------------------------------ a whole night
 
@@ -214,7 +233,9 @@ def test_a_user_reads_of_it_at_the_terminal_and_postpones_it(root: Path) -> None
     """A real terminal and a real program; what follows is told there, to the core and in the history. At its end it goes off after all."""
     logged = root / "run/systemd/users"
     logged.mkdir(parents=True)
-    (logged / str(ANN)).write_text("STATE=active\n")
+    (logged / str(ANN)).write_text("STATE=active\nSESSIONS=3\n")
+    (root / "run/systemd/sessions").mkdir()
+    (root / "run/systemd/sessions/3").write_text("CLASS=user\n")
     program = root / "tell"
     program.write_text(f'#!/bin/sh\necho "$POWERNAP_EVENT $POWERNAP_WHY" >> {root}/told\n')
     program.chmod(0o755)

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from networks import in_new_network
-from powernap.config.inventory import Target
+from powernap.config.inventory import HostConfig, Target
 from powernap.host import reach
 from powernap.host.host import Host
 from powernap.host.packets import magic_target
@@ -28,7 +28,7 @@ def asked(address: str, confirm: str, limit: float = 5.0) -> reach.Answer:
     """One look."""
 
     async def work() -> reach.Answer:
-        return await Looks().look(Target(address, confirm), limit)
+        return await Looks().look(HostConfig("web", Target(address, confirm), ()), limit)
 
     return asyncio.run(work())
 

@@ -295,6 +295,21 @@ async def test_what_is_skipped_says_nothing_at_once(diary: Diary) -> None:
     assert diary.up() == [("office", KEPT_UP)]
 
 
+@kept(OFFICE, "2035-01-01 12:00")
+async def test_where_nothing_stood_nothing_is_restored(diary: Diary) -> None:
+    """The history says nothing of it; what was extended is called so."""
+    diary.agenda.restore("bob")
+    diary.agenda.skip("office", diary.clock.at, diary.clock.at + DAY, "alice")
+    diary.agenda.restore("bob", "extended")
+    diary.agenda.extend(diary.clock.at, diary.clock.at + DAY, "", "alice")
+    diary.agenda.restore("bob", "extended")
+    diary.clock.at += 2 * DAY
+    diary.agenda.restore("bob")
+    assert [detail for kind, detail in diary.said if kind == "schedule-restored"] == [
+        "bob took what was extended back"
+    ]
+
+
 @kept(NIGHT, "2035-01-01 23:00")
 async def test_extended_it_stays_up_and_is_woken(diary: Diary) -> None:
     """Now, and later tonight; overlapping exceptions: up."""

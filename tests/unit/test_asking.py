@@ -433,6 +433,38 @@ def test_one_that_answers_for_a_day_only_keeps_what_it_said_of_the_time_after(
 # ------------------------------------------------------------ many
 
 
+def renamed(schedule: ScheduleConfig, name: str) -> ScheduleConfig:
+    """Another one, of another file on the same server."""
+    options = dataclasses.replace(schedule.options, file=f"/dead/{name}")
+    return dataclasses.replace(schedule, name=name, options=options)
+
+
+def test_what_hangs_is_asked_once_for_all_who_share_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fifty machines with the same holidays on a file server that is gone take one thread. What follows is in their words; later each hears it."""
+    server = DeadServer(monkeypatch, str(tmp_path / "dead"))
+    text = '[schedule.holidays]\ntype = "dates"\nfile = "/dead/days"\n'
+    (tmp_path / "dead").mkdir()
+    (tmp_path / "dead" / "days").write_text("2035-01-02\n")
+
+    async def claim() -> None:
+        asides = Asides(2, 4)
+        desks = [Desk(tmp_path, text, limit=0.05) for _ in range(10)]
+        for desk in desks:
+            desk.asking.asides, desk.asking.else_ = asides, "nobody is woken for it"
+            await desk.ask()
+            assert "nobody is woken for it" in desk.said[0][1]
+        assert (1, 1) == (server.waiting, len(asides.hanging))
+        server.back.set()
+        await until(lambda: not asides.sources)
+        for desk in desks:
+            await desk.ask()
+            assert "schedule-recovered" == desk.kinds()[-1]
+
+    run(claim())
+
+
 def test_forty_of_which_some_hang_take_few_threads_and_the_others_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -453,7 +485,7 @@ def test_forty_of_which_some_hang_take_few_threads_and_the_others_answer(
         assert (len(desk.asking.hanging), server.waiting) == (3, 3)
         assert most == 4
 
-        more = [dataclasses.replace(each, name=f"more-{each.name}") for each in desk.asking.schedules[:2]]
+        more = [renamed(each, f"more-{each.name}") for each in desk.asking.schedules[:2]]
         desk.asking.schedules = more
         await desk.ask()
         reasons = [desk.asking.troubles[each.name].error.reason for each in more]

@@ -12,7 +12,7 @@ from powernap.cli import main
 from unit.test_cli_commands import conversation
 
 NOON = 1_795_521_600.0
-ANSWER = {"schedule": "night", "was": NOON, "until": NOON + 1800.0, "left_s": 12600.5}
+ANSWER = {"schedule": "night", "was": NOON, "until": NOON + 1800.0, "ends": False, "left_s": 12600.5}
 
 
 def said(
@@ -41,6 +41,16 @@ def test_until_when_it_stays_up_and_how_much_is_left(
     assert told.startswith("this machine stays up until ")
     assert told.endswith(f"){more}")
     assert "schedule night wanted it off from" in told
+
+
+def test_with_the_end_of_its_time_of_off_it_is_shorter_than_was_asked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Which is said."""
+    assert ", when its time of off ends (schedule night wanted it off from" in said(
+        monkeypatch, capsys, ends=True
+    )
+    assert "when its time" not in said(monkeypatch, capsys)
 
 
 def test_as_a_document(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -249,7 +249,7 @@ def test_what_the_daemon_knows_is_said_below() -> None:
   extended    up from Tue 24 Nov 18:00 until Tue 24 Nov 20:00 (by ann: patch day)
   postponed   up until Mon 23 Nov 12:30 (by bob)
   conflict    "off" by night is overruled by "up" of office: Mon 23 Nov 07:30 until 08:00, and once more
-  attention  team cannot tell since Fri 20 Nov 06:00 (what it said last goes on): no answer -> is the server up?""")
+  attention   team cannot tell since Fri 20 Nov 06:00 (what it said last goes on): no answer -> is the server up?""")
     assert (
         "Mon 23 Nov 11:30  12:30             up                     an exception: postponed (bob)\n" in text
     )
@@ -288,7 +288,7 @@ def test_a_schedule_that_cannot_tell_only_here() -> None:
     """Beside a daemon that can: whoever asks may read less. The picture has the others."""
     text = week(broken(knows(OFFICE, "2026-11-23 12:00", alarm=None)), "2026-11-23", "2026-11-24")
     assert (
-        '  attention  broken cannot tell (only here, powernapd can): no schedule type is called "no' in text
+        '  attention   broken cannot tell (only here, powernapd can): no schedule type is called "no' in text
     )
     assert "  Mon 23 Nov 18:00  23:00 " in text
 
@@ -401,7 +401,7 @@ def test_a_calendar_that_is_about_to_be_read_is_no_trouble(tmp_path: Path) -> No
     assert ([], ["free"]) == (document["troubles"], [each["says"] for each in document["periods"]])
     assert ["team"] == [each["schedule"] for each in document["notes"]]
     text = week(about, "2026-11-24", "2026-11-25")
-    assert "  attention  team: /team.ics has not been read yet, so what it says is missing here; " in text
+    assert "  attention   team: /team.ics has not been read yet, so what it says is missing here; " in text
 
 
 def test_off_that_would_be_refused_is_said_above_the_picture() -> None:
@@ -429,12 +429,12 @@ def test_what_cannot_be_here_is_refused_too(tmp_path: Path) -> None:
 
 
 def test_what_a_job_is_woken_for_is_no_contradiction() -> None:
-    """It is said once, with how often; of one for which nobody is woken it is."""
+    """It is said once, with how often, but for what is over; of one for which nobody is woken it is."""
     job = '[schedule.{}]\ntype = "cron"\nat = "30 2 * * *"\n'
     about = knows(OFFICE + job.format("backup") + job.format("other") + "wake = false\n", "2026-11-23 12:00")
     text = week(about, "2026-11-23", "2026-11-30")
     assert (
-        '  woken for   backup, also while night says "off": Mon 23 Nov 02:30 until 02:40, and 6 more times\n'
+        '  woken for   backup, also while night says "off": Tue 24 Nov 02:30 until 02:40, and 5 more times\n'
         in text
     )
     assert '"off" by night is overruled by "up" of other: ' in text
@@ -471,7 +471,7 @@ def test_who_only_watches_and_where_the_zone_is_unknown_is_said() -> None:
     about = dataclasses.replace(about, local=zones.Local(BERLIN, "UTC", "/etc/localtime leads nowhere"))
     text = week(about, "2026-11-23", "2026-11-24")
     assert '  attention  mode = "watch": powernapd says what it would do, and does nothing' in text
-    assert "  attention  the machine's time zone is taken to be UTC: /etc/localtime leads nowhere" in text
+    assert "  attention   the machine's time zone is taken to be UTC: /etc/localtime leads nowhere" in text
 
 
 def test_the_table_has_an_end() -> None:
@@ -704,6 +704,6 @@ def test_an_old_copy_of_a_calendar_and_what_it_leaves_out_are_said(tmp_path: Pat
     calendars.remember(str(tmp_path), ical.key(options), made)
     text = week(about, "2026-11-24", "2026-11-25")
     assert "  Tue 24 Nov 11:00  12:00           up    team: Meeting\n" in text
-    assert "  attention  team cannot tell since Fri 20 Nov 07:00 (what it said last goes on): " in text
+    assert "  attention   team cannot tell since Fri 20 Nov 07:00 (what it said last goes on): " in text
     assert 3 == text.count('\n  attention  team: "Odd"')
     assert "\n  attention  and 2 more such: `--json` shows them" in text

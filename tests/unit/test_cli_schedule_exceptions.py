@@ -85,8 +85,7 @@ def said(capsys: pytest.CaptureFixture[str], *words: str, status: int = 0) -> st
         (["office", "--for", "30min"], "2026-11-24 14:00", "office", "2026-11-24 14:30",
          "office is skipped until Tue 24 Nov 14:30: the ladder alone decides now; it must be up from Tue 24 Nov 14:30"),
         (["--until", "20:00"], "2026-11-24 14:00", "", "2026-11-24 20:00",
-         ("every schedule is skipped until Tue 24 Nov 20:00: the ladder alone decides now until Tue 24 Nov 18:00, "
-          "the ladder alone decides from Tue 24 Nov 19:00; it may go off from Tue 24 Nov 20:00")),
+         "every schedule is skipped until Tue 24 Nov 20:00: the ladder alone decides now; it may go off from Tue 24 Nov 20:00"),
         (["office", "--until", "tomorrow 07:00"], "2026-11-24 18:30", "office", "2026-11-25 07:00",
          "office is skipped until Wed 25 Nov 07:00: nothing changes by it; it must be up from Wed 25 Nov 07:30"),
     ],
@@ -141,7 +140,7 @@ def test_what_is_skipped_already_is_not_what_is_skipped_next(
         (["--for", "2h"],
          "it is kept up until Tue 24 Nov 16:00: nothing changes by it, office: Mon-Fri 07:30-18:00 says up"),
         (["--until", "22:00", "--why", "patch day"],
-         "it is kept up until Tue 24 Nov 22:00 (patch day): without this it would be free from Tue 24 Nov 18:00, off from Tue 24 Nov 19:00"),
+         "it is kept up until Tue 24 Nov 22:00 (patch day): without this it would be off from Tue 24 Nov 19:00, free from Tue 24 Nov 18:00"),
     ],
 )  # fmt: skip
 def test_extend(words: list[str], says: str, asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
@@ -201,10 +200,33 @@ def test_restore_of_one_schedule(asked: Asked, capsys: pytest.CaptureFixture[str
 
 def test_what_is_not_named_is_counted(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
     """The sentence names three times, and how many more there are."""
+    asked.config.write_text(QUIET.replace("18:00", "20:00"))
     text = said(capsys, "skip", "office", "--for", "8d")
-    assert text.count("the ladder alone decides") == 3
-    assert ", and 4 more times that `--json` names; it must be up from" in text
-    assert ", and once more" in said(capsys, "skip", "night", "--for", "4d")
+    assert text.count("the machine may go off") == 1
+    assert ", and 9 more times that `--json` names; it must be up from" in text
+    assert ", and once more" in said(capsys, "skip", "office", "--for", "28h")
+
+
+def test_what_follows_in_several_stretches_is_said_once(
+    asked: Asked, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With who speaks between them."""
+    asked.config.write_text(QUIET + '[schedule.backup]\ntype = "windows"\nup = "daily 02:30-03:30"\n')
+    assert said(capsys, "skip", "night") == (
+        "night is skipped until Wed 25 Nov 06:00: the ladder alone decides from Tue 24 Nov 19:00, "
+        "but for what backup says; it must be up from Wed 25 Nov 07:30"
+    )
+
+
+def test_who_keeps_it_up_hears_of_the_off_first(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
+    """However many times of other kinds come before it."""
+    windows = (
+        'up = ["daily 14:10-14:20", "daily 14:30-14:40", "daily 14:50-15:00"]\noff = "daily 19:00-20:00"'
+    )
+    asked.config.write_text(f'{LADDER}[schedule.x]\ntype = "windows"\n{windows}\n')
+    assert "without this it would be off from Tue 24 Nov 19:00, free now, " in said(
+        capsys, "extend", "--until", "22:00"
+    )
 
 
 def test_the_document(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:

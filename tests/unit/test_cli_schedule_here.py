@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from powernap.cli import main, schedule_here
 from powernap.config.load import build
 from powernap.host.files import TreeFiles
 from powernap.host.host import Host
-from powernap.schedules import Doubt, named, windows
+from powernap.schedules import Doubt, ical, named, windows
 
 NOW = 1795434600.0
 """A Monday in November 2026."""
@@ -60,6 +61,20 @@ def test_what_is_not_here_is_noted_at_its_line(text: str, says: str, tmp_path: P
         (tmp_path / path).write_text(content)
     found = notes(tmp_path, f"{text}\n")
     assert any(says in note for note in found), found
+
+
+def test_a_missing_library_is_named_beside_a_file_that_is_not_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who mends one of the two has to know of the other."""
+    monkeypatch.setattr(ical, "LIBRARIES", ("no_such_library",))
+    found = notes(tmp_path, '[schedule.x]\ntype = "ical"\nsource = "/root/a.ics"\n')
+    assert "its unit hides /root" in found[0]
+    assert found[1].endswith(
+        f"the library no-such-library is not installed; {sys.prefix}/bin/pip install '.[ical]' in PowerNap's source"
+    )
+    monkeypatch.undo()
+    assert 1 == len(notes(tmp_path, '[schedule.x]\ntype = "ical"\nsource = "/root/a.ics"\n'))
 
 
 def test_a_job_at_boot_only_has_no_time(tmp_path: Path) -> None:

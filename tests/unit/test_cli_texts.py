@@ -52,6 +52,16 @@ def test_in_use() -> None:
     assert "next: stage ease, 5min after all of these have ended" == text[2]
 
 
+def test_after_a_schedule_idle_time_is_as_long_as_it_was() -> None:
+    """A window is no activity; beside one it is the monitor that counts."""
+    window = {**BLOCKER, "kind": "window", "name": "office"}
+    answer = {**WHY, "blockers": [window], "next": None}
+    assert why.text(answer).endswith(
+        "next: stage ease, once all of these have ended and it has been idle for 5min"
+    )
+    assert why.text({**answer, "blockers": [window, BLOCKER]}).endswith("5min after all of these have ended")
+
+
 @pytest.mark.parametrize(
     ("change", "row"),
     [

@@ -148,3 +148,28 @@ def test_all_faults_of_all_files_come_at_once() -> None:
     """Also where one of them is no TOML."""
     found = refusal(WEB.replace("10.0.0.3", "10.0.0.3\\"), host("b", more="boot = 1\n"), "at_once = 0\n")
     assert ["a.toml:2", "b.toml:3", "c.toml:1"] == [line.partition(": ")[0] for line in found]
+
+
+def test_what_two_machines_have_in_common_by_mistake_is_noted() -> None:
+    """A section that was copied: the same card, and the same address. The same address with another port is another machine, behind a router."""
+    copied = (WEB + OFFICE).replace("web3", "web4")
+    found = build([("a.toml", WEB + OFFICE), ("b.toml", copied)])
+    assert [
+        'b.toml:1: host "web4" and host "web3" have the same address and confirm: where one is up, both count as up; correct one of them',
+        'b.toml:3: host "web4" and host "web3" have the same magic-packet method: who wakes one of them wakes both; correct one of them',
+    ] == [str(note) for note in found.notes]
+    other = copied.replace(":56", ":57").replace('"10.0.0.3"', '"10.0.0.3"\nconfirm = "tcp:2222"')
+    assert () == build([("a.toml", WEB + OFFICE), ("b.toml", other)]).notes
+
+
+def test_a_calendar_that_anybody_on_the_way_may_change_is_noted() -> None:
+    """It starts machines. One that wakes nobody, or whose server proves who it is, is not."""
+    calendar = (
+        WEB
+        + '[host.web3.schedule.meetings]\ntype = "ical"\nsource = "http://example.org/a.ics"\nmeans = "up"\n'
+    )
+    assert ['a.toml:8: whoever is between here and that server could start host "web3"; write https://'] == [
+        str(note) for note in build([("a.toml", calendar)]).notes
+    ]
+    for harmless in (calendar.replace("http:", "https:"), calendar + "wake = false\n"):
+        assert () == build([("a.toml", harmless)]).notes

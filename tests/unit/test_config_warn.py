@@ -57,6 +57,22 @@ def test_what_cannot_be_is_refused_with_what_to_write(text: str, said: str) -> N
     assert said in str(errors.value.problems[0])
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('by = ["desktop"]\ncommand = ["/bin/x", "-a"]\n', 'leaves "command" out, so /bin/x is never run'),
+        ('by = ["command"]\n', "nobody is told"),
+        ('by = ["command"]\ncommand = ["/bin/x"]\n', ""),
+        ('by = ["command", "desktop"]\n', ""),
+    ],
+)  # fmt: skip
+def test_what_has_no_effect_is_noted(text: str, said: str) -> None:
+    """A program that is never run, and users whom nobody tells."""
+    notes = [str(each) for each in load(f"[warn]\n{text}").notes if each.key.startswith("warn")]
+    assert len(notes) == bool(said)
+    assert all(said in each for each in notes)
+
+
 def test_a_value_where_a_section_belongs_is_told_of_both() -> None:
     """Of [warn], and of the warn that stages have."""
     with pytest.raises(ConfigErrors) as errors:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from powernap.host.files import TreeFiles
-from powernap.host.terminals import write_to_all
+from powernap.host.terminals import unused, write_to_all
 
 
 class Terminal:
@@ -77,6 +77,14 @@ def test_control_characters_do_not_reach_a_terminal(tmp_path: Path, terminals: l
     write_to_all(TreeFiles(str(tmp_path)), "a\x1b[2Jb\udc80")
 
     assert b"a?[2Jb?" in terminals[0].text()
+
+
+def test_a_console_that_nobody_uses_is_not_made(tmp_path: Path) -> None:
+    """Of 63 there are as many as somebody has opened; serial lines and pseudo terminals are none."""
+    (tmp_path / "sys/class/vc/vcs1").mkdir(parents=True)
+    files = TreeFiles(str(tmp_path))
+    found = [unused(files, os.makedev(*device)) for device in ((4, 1), (4, 2), (4, 0), (4, 64), (136, 2))]
+    assert found == [False, True, True, False, False]
 
 
 def test_what_is_no_terminal_is_left_alone(tmp_path: Path) -> None:

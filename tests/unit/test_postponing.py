@@ -33,10 +33,14 @@ MIN = 60.0
 Claim = Callable[[Diary], Coroutine[Any, Any, None]]
 
 
-def logged_in(root: Path, uid: int = 65534, state: str = "active") -> None:
+def logged_in(root: Path, uid: int = 65534, state: str = "active", kind: str = "user") -> None:
     """As logind keeps it."""
+    (root / "run/systemd/sessions").mkdir(parents=True, exist_ok=True)
+    (root / f"run/systemd/sessions/c{uid}").write_text(f"UID={uid}\nCLASS={kind}\nSTATE=active\n")
     (root / "run/systemd/users").mkdir(parents=True, exist_ok=True)
-    (root / f"run/systemd/users/{uid}").write_text(f"# private\nNAME=somebody\nSTATE={state}\nSESSIONS=1\n")
+    (root / f"run/systemd/users/{uid}").write_text(
+        f"# private\nNAME=somebody\nSTATE={state}\nSESSIONS=7 c{uid}\n"
+    )
 
 
 def kept(text: str = NIGHT, at: str = "2035-01-01 21:50") -> Callable[[Claim], Callable[[Path], None]]:
@@ -131,6 +135,39 @@ async def test_after_its_end_the_next_night_has_its_own_limit(diary: Diary) -> N
     assert (done["was"], done["left_s"]) == (TEN + 24 * HOUR, 3 * HOUR)
 
 
+async def use_up(diary: Diary) -> float:
+    """Postpone it, each time at its end, until nobody may any more: how many hours of a day that gave."""
+    began = diary.clock.at
+    while diary.clock.at < began + 24 * HOUR:
+        await diary.look()
+        try:
+            diary.clock.go(ask(diary, HOUR)["until"] - diary.clock.at)
+        except RefusedError:
+            break
+    return (diary.clock.at - TEN) / HOUR
+
+
+TWO = '[schedule.a]\ntype = "windows"\noff = "daily 22:00-02:00 UTC"\n[schedule.b]\ntype = "windows"\noff = "daily 02:00-10:00 UTC"\n'
+DAYS = '[schedule.a]\ntype = "windows"\noff = ["Mon 22:00-24:00 UTC", "Tue-Thu UTC"]\n'
+JOBS = '[schedule.a]\ntype = "windows"\noff = "daily 22:00-10:00 UTC"\n[schedule.b]\ntype = "cron"\nat = "30 * * * *"\nstay = "1min"\n'
+
+
+@pytest.mark.parametrize("text", [TWO, DAYS, JOBS])
+def test_one_time_of_off_has_one_limit_whatever_it_is_made_of(tmp_path: Path, text: str) -> None:
+    """Two schedules, days one after the other, jobs for which it is up in between: what is over of it was used all the same, a day later too."""
+
+    @kept(text)
+    async def claim(diary: Diary) -> None:
+        assert 3.0 < await use_up(diary) <= 4.25
+        if text == DAYS:
+            diary.clock.go(30 * HOUR)
+            diary.agenda.extend(diary.clock.at, diary.clock.at + 60.0, "", "root")
+            await diary.look()
+            assert refused(diary).message == "it has been postponed as long as users may, 4h in all"
+
+    claim(tmp_path)
+
+
 @kept(at="2035-01-02 05:40")
 async def test_it_ends_with_the_off(diary: Diary) -> None:
     """At 06:00 no schedule wants it off any more."""
@@ -206,7 +243,7 @@ async def test_too_long_at_once_and_more_than_is_left(diary: Diary) -> None:
 async def test_an_off_that_is_far_is_the_admins(diary: Diary) -> None:
     """It says from when on it may be; an hour before, it may."""
     far = refused(diary)
-    assert (far.code, far.message) == (1, "it goes off at 22:00 only, and can be postponed from 21:00 on")
+    assert (far.code, far.message) == (1, "it goes off at 22:00, and can be postponed from 21:00 on")
     diary.clock.at = TEN - AHEAD
     assert ask(diary)["until"] == TEN + 1800.0
 
@@ -281,6 +318,15 @@ def test_logind_knows_who_is_logged_in(tmp_path: Path, state: str, answer: bool)
     assert may(ALICE, TreeFiles(str(tmp_path))) is answer
 
 
+@pytest.mark.parametrize(
+    ("kind", "answer"), [("user", True), ("user-light", True), ("background", False), ("manager", False)]
+)
+def test_a_session_of_a_cron_job_is_nobody_who_is_logged_in(tmp_path: Path, kind: str, answer: bool) -> None:
+    """Where pam_systemd makes one for it."""
+    logged_in(tmp_path, kind=kind)
+    assert may(ALICE, TreeFiles(str(tmp_path))) is answer
+
+
 @pytest.mark.parametrize(("user", "answer"), [("nobody", True), ("bob", False)])
 def test_utmp_knows_who_is_logged_in(tmp_path: Path, user: str, answer: bool) -> None:
     """By name; a row whose process is gone is a crash's."""
@@ -311,16 +357,16 @@ def test_where_nobody_keeps_that_nobody_is_known(tmp_path: Path) -> None:
 
 
 def test_a_run_is_whole_whoever_says_so_in_it() -> None:
-    """One that holds now began when its statement began; the next one counts only when this one is over."""
-    long, short = Span(0.0, 50.0, OFF), Span(20.0, 60.0, OFF)
+    """One that holds now began when its statement began, and ends as a whole with its last; the next one counts only when this one is over."""
+    long, short = Span(0.0, 50.0, OFF), Span(20.0, 65.0, OFF)
     periods = [
         Period(10.0, 20.0, OFF, because=(long,)),
         Period(20.0, 60.0, OFF, because=(long, short)),
         Period(60.0, 70.0, UP),
         Period(70.0, 80.0, OFF, because=(Span(70.0, 80.0, OFF),)),
     ]
-    assert (0.0, 60.0) == run_of(periods, 10.0, 10.0)
-    assert (70.0, 80.0) == run_of(periods, 10.0, 60.0)
+    assert (0.0, 60.0, 65.0) == run_of(periods, 10.0, 10.0)
+    assert (70.0, 80.0, 80.0) == run_of(periods, 10.0, 60.0)
     assert run_of(periods, 10.0, 80.0) is None
 
 

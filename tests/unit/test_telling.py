@@ -18,6 +18,7 @@ from powernap.daemon.telling_ways import TellingError
 from powernap.daemon.telling_words import Said
 from powernap.host.host import Host
 from powernap.schedules import windows
+from powernap.sleep.failure import SleepError
 
 SUSPEND = Stage("bed", 3600.0, 30.0, (), "suspend")
 PLAIN = config("work", stages=(SUSPEND,))
@@ -202,13 +203,106 @@ async def test_what_came_is_over_with_the_next_way_back(keeper: Keeper) -> None:
 
 
 @kept(conf=PLAIN)
-async def test_the_end_of_the_daemon_takes_away_what_would_stay(keeper: Keeper) -> None:
-    """And waits for nobody long; nobody at a terminal is told of powernapd."""
+async def test_the_end_of_the_daemon_is_the_end_of_what_stands(keeper: Keeper) -> None:
+    """Everybody is told that it does not come, and why; nothing is left behind."""
     tell, ways = telling(keeper)
     tell.warn("bed", soon(keeper))
     await until(lambda: len(ways.heard) == len(WAYS))
     await keeper.end()
-    assert sorted(ways.heard[len(WAYS) :]) == [("desktop", "over"), ("logind", "over")]
+    assert sorted(ways.heard[len(WAYS) :]) == [(name, "unwarn") for name in sorted(WAYS)]
+    assert ways.said[-1].because == "powernapd was stopped"
+
+
+@pytest.mark.parametrize("going", ["entered", "system"])
+def test_the_end_of_the_daemon_is_no_news_where_the_stage_came_or_the_system_ends(
+    going: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is told that a machine stays awake that reboots; but nothing is left behind."""
+    monkeypatch.setattr("powernap.host.going_down.going_off", lambda _: going == "system")
+
+    @kept(conf=PLAIN)
+    async def claim(keeper: Keeper) -> None:
+        tell, ways = telling(keeper, "desktop")
+        tell.warn("bed", soon(keeper))
+        await until(lambda: ways.heard)
+        if going == "entered":
+            tell.came()
+        await keeper.end()
+        assert ways.heard == [("desktop", "warn"), ("desktop", "over")]
+
+    claim()
+
+
+@kept(conf=PLAIN)
+async def test_what_was_just_taken_back_is_told_before_the_daemon_ends(keeper: Keeper) -> None:
+    """It may take its time: a notification would stay, and logind's words."""
+    tell, ways = telling(keeper, "desktop", "logind")
+    begun, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> None:
+        begun.set()
+        await goes_on.wait()
+
+    tell.warn("bed", soon(keeper))
+    await until(lambda: len(ways.heard) == 2)
+    ways.waits = {"desktop": slow, "logind": slow}
+    tell.unwarn()
+    await begun.wait()
+    keeper.node.loop.call_soon(goes_on.set)
+    await keeper.end()
+    assert ways.events("desktop") == ways.events("logind") == ["warn", "unwarn"]
+
+
+@kept(conf=config("work", stages=(dataclasses.replace(SUSPEND, sleep="power-off"),)))
+async def test_a_machine_that_did_not_go_off_says_so(keeper: Keeper) -> None:
+    """Whatever held it up: it was announced. Not one that was asked to: it goes on for a moment until it is off."""
+    tell, ways = telling(keeper, "terminals")
+    for going in (False, True):
+        tell.warn("bed", soon(keeper))
+        perform_all(keeper.node, [ask.Apply(8, "bed", ())])
+        tell.going = going
+        perform_all(keeper.node, [ask.Restore(9)])
+    await until(lambda: len(ways.heard) == 4)
+    assert ways.events("terminals") == ["warn", "unwarn", "warn", "over"]
+
+
+@kept(conf=config("work", stages=(dataclasses.replace(SUSPEND, sleep="power-off"),)))
+async def test_a_power_off_that_is_refused_did_not_come(keeper: Keeper) -> None:
+    """It was asked for, by then."""
+    tell, ways = telling(keeper, "terminals")
+
+    async def refused() -> None:
+        raise SleepError("no")
+
+    keeper.night.sleeping = refused
+    tell.warn("bed", soon(keeper))
+    perform_all(keeper.node, [ask.Apply(8, "bed", ()), ask.Sleep(9, "power-off", (), by_hand=False)])
+    assert tell.going
+    await until(lambda: not keeper.node.tasks)
+    perform_all(keeper.node, [ask.Restore(10)])
+    await until(lambda: len(ways.heard) == 2)
+    assert ways.events("terminals") == ["warn", "unwarn"]
+
+
+@kept(conf=config("work", stages=(dataclasses.replace(SUSPEND, sleep="power-off"),)))
+async def test_who_comes_while_it_is_asked_for_is_told_once_it_is_refused(keeper: Keeper) -> None:
+    """Until then it may go off all the same."""
+    tell, ways = telling(keeper, "terminals")
+    somebody = asyncio.Event()
+
+    async def refused() -> None:
+        await somebody.wait()
+        raise SleepError("somebody came", wanted=True)
+
+    keeper.night.sleeping = refused
+    tell.warn("bed", soon(keeper))
+    perform_all(keeper.node, [ask.Apply(8, "bed", ()), ask.Sleep(9, "power-off", (), by_hand=False)])
+    await until(lambda: "power-off" in keeper.night.did)
+    perform_all(keeper.node, [ask.Restore(10)])
+    await until(lambda: len(ways.heard) == 2)
+    somebody.set()
+    await until(lambda: len(ways.heard) == 3)
+    assert ways.events("terminals") == ["warn", "over", "unwarn"]
 
 
 @kept(conf=config("work", stages=(dataclasses.replace(SUSPEND, sleep="power-off"),)))
@@ -218,6 +312,7 @@ async def test_nobody_waits_for_that_while_the_machine_goes_off(keeper: Keeper) 
     tell.warn("bed", soon(keeper))
     await until(lambda: ways.heard)
     tell.came()
+    tell.going = True
     await keeper.end()
     assert ways.heard == [("desktop", "warn")]
 
@@ -231,7 +326,7 @@ async def test_what_hangs_at_the_end_is_left(keeper: Keeper) -> None:
     ways.waits["desktop"] = asyncio.Event().wait
     ways.fails["logind"] = TellingError("gone")
     await tell.close(0.05)
-    assert ways.events("logind") == ["warn", "over"]
+    assert ways.events("logind") == ["warn", "unwarn"]
     assert keeper.said("warn-failed") == []
 
 
@@ -295,3 +390,18 @@ async def test_who_keeps_it_up_is_told(keeper: Keeper) -> None:
     await until(lambda: ways.events("terminals") == ["warn", "unwarn"])
     assert ways.said[1].because.startswith("root keeps it up until ")
     assert ways.said[1].because.endswith(" (release)")
+
+
+@kept({"input": Fake()}, night("off"))
+async def test_who_kept_it_up_until_then_does_not_keep_it_up_now(keeper: Keeper) -> None:
+    """What was announced for the end of an exception, and is taken back by a key, is not that exception's doing."""
+    tell, ways = telling(keeper, "terminals")
+    agenda, now = keeper.node.agenda, keeper.host.clock.wall()
+    assert agenda is not None
+    await until(lambda: ways.events("terminals") == ["warn"])
+    agenda.extend(now - 1.0, now + 1800.0, "", "root")
+    await until(lambda: ways.events("terminals") == ["warn", "unwarn"])
+    tell.warn("scheduled-off", soon(keeper, agenda.exceptions.extended[0].end - now))
+    tell.unwarn()
+    await until(lambda: len(ways.said) == 4)
+    assert [bool(each.because) for each in ways.said] == [False, True, False, False]

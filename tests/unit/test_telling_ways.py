@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+import os
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from loop_ears import until
 from powernap.daemon import telling_desktop, telling_users
 from powernap.daemon.loop_ears import LoopEars
 from powernap.daemon.telling_desktop import command, notice, parse, present
-from powernap.daemon.telling_ways import TellingError, by_command, by_logind, environment
+from powernap.daemon.telling_ways import TellingError, as_unit, by_command, by_logind, environment
 from powernap.daemon.telling_words import Coming, Said
 from powernap.host.files import TreeFiles
 from powernap.host.host import Host
@@ -25,6 +26,10 @@ NIGHT = Coming(
     "web3", "scheduled-off", "power-off", 1e9 + 0.4, 600.0, "23:00", "night", key=True, postpone=3600.0
 )
 WARN, UNWARN, OVER = (Said(event, NIGHT) for event in ("warn", "unwarn", "over"))
+
+
+alone = partial(by_command, systemd_run="")
+"""As where there is no systemd."""
 
 
 def tell(way: Any, said: Said, kept: dict[str, Any], root: str = "/", ended: Any = lambda: True) -> None:
@@ -54,7 +59,7 @@ def script(path: Path, text: str, mode: int = 0o755) -> dict[str, Any]:
 def test_the_program_is_told_what_when_and_why(tmp_path: Path) -> None:
     """In its environment, with the arguments that are configured; nothing else of the daemon's."""
     kept = script(tmp_path / "tell", f'env > {tmp_path}/env; echo "$@" > {tmp_path}/arguments')
-    tell(by_command, WARN, kept)
+    tell(alone, WARN, kept)
     given = dict(line.split("=", 1) for line in (tmp_path / "env").read_text().splitlines())
     ours = {key: value for key, value in given.items() if key.startswith("POWERNAP")}
     assert ours == {
@@ -82,7 +87,7 @@ def test_a_program_that_fails_is_a_failure_with_its_last_words(tmp_path: Path) -
     """And its exit status."""
     kept = script(tmp_path / "tell", "echo a >&2; echo no pager >&2; exit 3")
     with pytest.raises(TellingError, match=r"tell ended with 3: no pager$"):
-        tell(by_command, WARN, kept)
+        tell(alone, WARN, kept)
 
 
 @pytest.mark.root
@@ -91,9 +96,9 @@ def test_a_program_that_others_could_change_is_not_run(tmp_path: Path) -> None:
     ran = tmp_path / "ran"
     for mode, reason in ((0o777, "others than root can write it"), (0o644, "it is not executable")):
         with pytest.raises(TellingError, match=reason):
-            tell(by_command, WARN, script(tmp_path / "tell", f"touch {ran}", mode))
+            tell(alone, WARN, script(tmp_path / "tell", f"touch {ran}", mode))
     with pytest.raises(TellingError, match="does not exist"):
-        tell(by_command, WARN, {"command": (str(tmp_path / "none"),)})
+        tell(alone, WARN, {"command": (str(tmp_path / "none"),)})
     assert not ran.exists()
 
 
@@ -106,13 +111,35 @@ def test_a_program_that_hangs_is_killed(tmp_path: Path) -> None:
         return not Path("/proc", (tmp_path / "pid").read_text().strip()).exists()
 
     with pytest.raises(ProgramError, match=r"took longer than 0\.2 s"):
-        tell(partial(by_command, limit=0.2), WARN, kept, ended=gone)
+        tell(partial(alone, limit=0.2), WARN, kept, ended=gone)
+
+
+def test_where_systemd_runs_the_program_is_not_confined_as_we_are() -> None:
+    """It may send mail; its arguments are what is configured, and a user's words are data."""
+    given = {"POWERNAP_WHY": "$HOME %h --scope"}
+    argv = as_unit("/bin/systemd-run", ["/usr/bin/a", "$HOME", "-x"], given, 30.0)
+    assert argv[0] == "/bin/systemd-run"
+    assert "--setenv=POWERNAP_WHY=$HOME %h --scope" in argv
+    assert "--property=RuntimeMaxSec=30" in argv
+    assert argv[argv.index("--") :] == ["--", "/usr/bin/a", "$$HOME", "-x"]
+    assert not [word for word in argv if "Protect" in word or "Capability" in word]
+
+
+@pytest.mark.root
+def test_what_starts_the_program_is_given_all_of_that(tmp_path: Path) -> None:
+    """And its end is the program's."""
+    kept = script(tmp_path / "tell", "exit 0")
+    starter = tmp_path / "systemd-run"
+    starter.write_text('#!/bin/sh\nwhile [ "$1" != -- ]; do shift; done; shift; echo "$@" >&2; exit 5\n')
+    starter.chmod(0o755)
+    with pytest.raises(TellingError, match=rf"tell ended with 5: {tmp_path}/tell --all$"):
+        tell(partial(by_command, systemd_run=str(starter)), WARN, kept)
 
 
 def test_without_a_program_none_is_run() -> None:
     """Nor for what is merely over."""
-    tell(by_command, WARN, {"command": ()})
-    tell(by_command, OVER, {"command": ("/nonexistent",)})
+    tell(alone, WARN, {"command": ()})
+    tell(alone, OVER, {"command": ("/nonexistent",)})
 
 
 # ------------------------------------------------------------ machines without
@@ -169,7 +196,7 @@ def test_what_is_started_is_confined_and_reads_nothing_into_the_text() -> None:
     given = command("/usr/bin/systemd-run", request)
     assert json.loads(bytes.fromhex(given[-1])) == request
     assert not any("$" in word for word in given)
-    assert "--property=CapabilityBoundingSet=CAP_SETUID CAP_SETGID" in given
+    assert "--property=CapabilityBoundingSet=CAP_SETUID CAP_SETGID CAP_KILL" in given
     assert "--property=RestrictAddressFamilies=AF_UNIX" in given
     assert "--property=NoNewPrivileges=yes" in given
     assert command("", request)[1:] == given[given.index("-s") :]
@@ -195,6 +222,20 @@ def test_an_answer_names_what_is_shown_and_who_could_not_be_told() -> None:
 def test_a_child_that_says_nothing_of_use_has_failed(data: bytes) -> None:
     """Whatever a user made of it."""
     assert isinstance(telling_users.answer(data), str)
+
+
+def test_one_users_bus_does_not_use_up_the_memory_of_all(tmp_path: Path) -> None:
+    """The process for a user fails alone."""
+    uid = os.geteuid()
+    (tmp_path / f"run/user/{uid}").mkdir(parents=True)
+
+    async def grow(_uid: int, _request: dict[str, Any]) -> int:
+        return len(bytearray(2 * telling_users.DATA_MAX))
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(telling_users, "bounded", grow)
+        begun = {uid: telling_users.begin(uid, {"root": str(tmp_path)})}
+        assert telling_users.gather(begun) == {uid: "MemoryError"}
 
 
 def test_a_child_says_a_number_or_a_sentence() -> None:

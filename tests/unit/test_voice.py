@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from keeper import Words
@@ -29,6 +30,16 @@ def test_one_entry_reaches_all() -> None:
         {"kind": "monitor", "name": "ssh", "reason": "alice types", "who": ["alice"]}
     ]
     assert words.lines == ["coming back: ssh: alice types"]
+
+
+def test_what_is_said_is_on_disk_at_once_while_that_wakes_no_disk(tmp_path: Path) -> None:
+    """Regression: exceptions of a working day were in memory only until the next nap, and gone with a SIGKILL."""
+    speaking = Voice(Clock(), Words(), History(str(tmp_path / "history.jsonl")))
+    speaking.say("schedule-skipped", detail="root skipped the schedule office for 1h")
+    assert not (tmp_path / "history.jsonl").exists()
+    speaking.may_write = lambda: True
+    speaking.say("schedule-restored", detail="root took all exceptions to the schedules back")
+    assert len((tmp_path / "history.jsonl").read_text().splitlines()) == 2
 
 
 def test_a_stage_that_is_entered_says_how_long_it_was_idle() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from powernap.wakeproxy import main as daemon
 from powernap.wakeproxy import plan
 from powernap.wakeproxy.gate import Gate
 from powernap.wakeproxy.places import Places
+from powernap.wakeproxy.probes import Probes
 from powernap.wakeproxy.roster import Roster
 from powernap.wakeproxy.start import main
 from powernap.wakeproxy.waking import Means
@@ -26,6 +28,9 @@ from sleepers import berlin, host, inventory
 
 PAGE = (Path(__file__).parents[2] / "docs" / "others.md").read_text(encoding="utf-8")
 NEVER = 'type = "dates"\nmeans = "up"\ndays = ["2001-01-01"]\n'
+
+
+CALENDAR = 'type = "ical"\nsource = "/etc/powernap/servers.ics"\nmeans = "up"\n'
 
 
 class Clock:
@@ -158,7 +163,10 @@ def test_what_cannot_be_used_now_is_told_at_the_start_and_what_cannot_be_written
         (tmp_path / "file").write_text("")
         means = Means(Host(live=False), Gate(1, 1.0), daemon.find, lambda *_: asyncio.sleep(0))  # type: ignore[arg-type]
         roster = Roster(inventory(host("web")), "", means, voice.say)
-        daemon.tell_probes(roster, voice)
+        probes = Probes(means.machine, daemon.find, lambda detail: voice.say("note", detail=detail))
+        probes.look(roster.inventory.hosts.values())
+        assert probes.looking is not None
+        await probes.looking
         assert ["web could not be woken by magic-packet now: a recorded machine sends nothing"] == ears.lines
         voice.publish(roster.facts())
         voice.publish(roster.facts())
@@ -174,3 +182,29 @@ def test_every_word_has_a_sentence() -> None:
     assert LOUD <= SENTENCES.keys()
     assert "stopped" == sentence("stopped", "", "", "")
     assert "web is not up, for x; do y" == sentence("not-up", "web", "for x", "do y")
+
+
+def test_whoever_may_be_silenced_by_one_that_cannot_tell_is_not_needed(tmp_path: Path) -> None:
+    """As powerwaked takes it: nobody knows whether it is a holiday. And it is told which schedule that is."""
+    office = 'type = "windows"\nup = "Mon-Fri 07:30-18:00 Europe/Berlin"\nunless = ["holidays"]\n'
+    holidays = '[host.web.schedule.holidays]\ntype = "dates"\nfile = "/nonexistent/days"\n'
+    web = document(tmp_path, host("web", office + holidays))["hosts"][0]
+    assert (None, ["holidays"]) == (web["need"], [each["schedule"] for each in web["troubles"]])
+
+
+def test_who_may_not_read_the_copies_of_calendars_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service's directory is closed to all but root: nobody takes "has not been read yet" for the truth."""
+    really = os.listdir
+
+    def closed(path: str) -> list[str]:
+        if path.startswith(str(tmp_path)):
+            raise PermissionError(path)
+        return really(path)
+
+    texts = host("web"), host("db", CALENDAR)
+    assert document(tmp_path, *texts)["notes"] == []
+    monkeypatch.setattr(os, "listdir", closed)
+    assert "sudo powerwaked --plan" in document(tmp_path, *texts)["notes"][0]
+    assert document(tmp_path, texts[0])["notes"] == []

@@ -40,19 +40,20 @@ def test_it_is_up_in_time_on_each_day_also_when_the_clocks_change(first: str) ->
 
 @world("2035-01-02 00:00", web=Machine(boots=60.0))
 async def test_it_is_woken_as_much_earlier_as_it_takes(here: World) -> None:
-    """On the first day as early as `boot` says; on the second by what was learned, a quarter more. Nothing is looked at before."""
+    """On the first three days as early as `boot` says; then by what was learned, a quarter more. Nothing is looked at before."""
     machine = here.machines["web"]
     with here.keeping(inventory(host("web"))) as roster:
         await here.until("2035-01-02 07:26:56")
         assert ([], 0) == (machine.woken, here.looks)
-        await here.until("2035-01-02 12:00")
-        assert machine.woken[0] == pytest.approx(berlin("2035-01-02 07:27"), abs=0.1)
+        for day in ("2035-01-02", "2035-01-03", "2035-01-04"):
+            await here.until(f"{day} 12:00")
+            assert machine.woken[0] == pytest.approx(berlin(f"{day} 07:27"), abs=0.1)
+            await here.until(f"{day} 19:00")
+            machine.up_since, machine.woken = None, []
         lead = roster.keepers["web"].lead()
         assert 75 < lead < 85
-        await here.until("2035-01-02 19:00")
-        machine.up_since, machine.woken = None, []
-        await here.until("2035-01-03 07:29")
-        assert machine.woken[0] == pytest.approx(berlin("2035-01-03 07:30") - lead, abs=0.1)
+        await here.until("2035-01-05 07:29")
+        assert machine.woken[0] == pytest.approx(berlin("2035-01-05 07:30") - lead, abs=0.1)
 
 
 def test_what_was_learned_outlives_a_restart(tmp_path: Path) -> None:
@@ -61,7 +62,9 @@ def test_what_was_learned_outlives_a_restart(tmp_path: Path) -> None:
     async def claim() -> None:
         here = World(Clock(berlin("2035-01-02 00:00")), {"web": Machine(boots=60.0)})
         with here.keeping(inventory(host("web")), str(tmp_path)) as roster:
-            await here.until("2035-01-02 08:00")
+            for day in ("2035-01-02", "2035-01-03", "2035-01-04"):
+                here.machines["web"].up_since = None
+                await here.until(f"{day} 08:00")
             lead = roster.keepers["web"].lead()
         with here.keeping(inventory(host("web")), str(tmp_path)) as roster:
             assert lead == roster.keepers["web"].lead() != 180.0
@@ -95,6 +98,7 @@ async def test_one_that_never_comes_is_named_once_and_tried_while_it_is_needed(h
         assert (REMEDY, False) == (roster.facts()["web"]["remedy"], roster.facts()["web"]["off"])
         await here.until("2035-01-02 20:00")
         assert 300 < len(machine.woken) < 500, "48 times 8"
+        assert roster.facts()["web"]["since"] < berlin("2035-01-02 07:31"), "it has not been up all day"
         assert machine.woken[-1] <= berlin("2035-01-02 18:00") + 3 * MINUTE
         assert words == here.words("not-up")
         await here.until("2035-01-03 06:00")
@@ -146,13 +150,13 @@ async def test_where_the_first_method_helps_the_second_is_not_used(here: World) 
 
 @world("2035-01-02 00:00", web=Machine())
 async def test_one_that_is_up_is_left_alone(here: World) -> None:
-    """Asked once for each need, and nothing is sent; what stays the same is told once."""
+    """Asked in time and when it is needed, and nothing is sent; what stays the same is told once."""
     here.machines["web"].up_since = 0.0
     with here.keeping(inventory(host("web"))):
         await here.until("2035-01-02 20:00")
-        assert ([], 1) == (here.machines["web"].woken, here.looks)
+        assert ([], 2) == (here.machines["web"].woken, here.looks)
         await here.until("2035-01-03 20:00")
-    assert ([], 2) == (here.machines["web"].woken, here.looks)
+    assert ([], 4) == (here.machines["web"].woken, here.looks)
     assert ["is-up"] == here.kinds()
 
 
@@ -351,3 +355,101 @@ async def test_a_waker_with_a_bug_is_one_that_does_not_wake(here: World) -> None
     with here.keeping(inventory(host("web"))):
         await here.until("2035-01-02 07:45")
     assert "RuntimeError: a bug" in here.words("not-up")[0]
+
+
+@world("2035-01-02 00:00", web=Machine())
+async def test_one_that_was_up_in_time_and_naps_before_it_is_needed_is_woken(here: World) -> None:
+    """It was looked at at 07:27, and nobody used it then: a minute later it sleeps."""
+    machine = here.machines["web"]
+    machine.up_since = 0.0
+    with here.keeping(inventory(host("web"))):
+        await here.until("2035-01-02 07:28")
+        machine.up_since = None
+        await here.until("2035-01-02 07:32")
+        assert machine.up(here.clock.wall())
+        machine.up_since, count = None, len(machine.woken)
+        await here.until("2035-01-02 20:00")
+        assert count == len(machine.woken), "once it was there when it was needed, it is left alone"
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        'type = "windows"\nup = "daily"\n',
+        'type = "windows"\nup = "Mon-Fri"\n',
+        'type = "dates"\nmeans = "up"\ndays = ["2035-01-01..2035-01-20"]\n',
+    ],
+)
+def test_who_is_switched_off_in_days_of_up_is_not_fought_either(schedule: str) -> None:
+    """Whoever asks a schedule on Wednesday hears of a time that begins on Wednesday."""
+
+    async def claim() -> None:
+        here = World(Clock(berlin("2035-01-01 00:00")), {"web": Machine()})
+        machine = here.machines["web"]
+        with here.keeping(inventory(host("web", schedule))) as roster:
+            await here.until("2035-01-02 12:00")
+            count, machine.up_since = len(machine.woken), None
+            for day in (3, 4, 5):
+                await here.until(f"2035-01-0{day} 12:00")
+                roster.look()
+            await here.until("2035-01-05 20:00")
+        assert count == len(machine.woken)
+
+    run(claim())
+
+
+@world("2035-12-25 00:00", web=Machine(), db=Machine())
+async def test_whoever_may_be_silenced_by_one_that_cannot_tell_wakes_nobody(here: World) -> None:
+    """The calendar of holidays has not been read yet, and it is Christmas."""
+    unless = (
+        OFFICE
+        + 'unless = ["holidays"]\n[host.web.schedule.holidays]\ntype = "dates"\nfile = "/nonexistent"\n'
+    )
+    with here.keeping(inventory(host("web", unless), host("db"))):
+        await here.until("2035-12-25 12:00")
+    assert [] == here.machines["web"].woken
+    assert ["schedule-failed"] == here.kinds("web")
+    assert here.machines["db"].up(here.clock.wall())
+
+
+def test_one_that_did_not_come_is_not_tried_any_more_when_nobody_wants_it(tmp_path: Path) -> None:
+    """The day was taken out of the file."""
+
+    async def claim() -> None:
+        here = World(Clock(berlin("2035-01-01 00:00")), {"web": Machine(boots=None)})
+        machine, days = here.machines["web"], tmp_path / "days"
+        days.write_text("2035-01-02\n")
+        schedule = f'type = "dates"\nmeans = "up"\nfile = "{days}"\n'
+        with here.keeping(inventory(host("web", schedule)), str(tmp_path)) as roster:
+            await here.until("2035-01-02 08:00")
+            count = len(machine.woken)
+            assert count
+            days.write_text("2036-01-02\n")
+            roster.look()
+            await here.until("2035-01-02 20:00")
+        assert count == len(machine.woken)
+
+    run(claim())
+
+
+@world("2035-01-01 00:00", web=Machine(boots=10.0))
+async def test_who_sleeps_in_the_week_and_is_off_at_its_end_is_woken_for_the_longer(here: World) -> None:
+    """Out of sleep it takes 10 s, and 170 from being off: on the second Monday that is known, and it counts although it is rare."""
+    machine = here.machines["web"]
+    with here.keeping(inventory(host("web"))):
+        for day in range(1, 16):
+            machine.boots = 170.0 if datetime(2035, 1, day).weekday() == 0 else 10.0
+            await here.until(f"2035-01-{day:02} 07:30")
+            weekend = datetime(2035, 1, day).weekday() > 4
+            assert weekend or machine.up(here.clock.wall()), day
+            await here.until(f"2035-01-{day:02} 19:00")
+            machine.up_since = None
+
+
+@world("2035-01-01 12:00", **{f"web{number}": Machine() for number in range(20)})
+async def test_many_reasons_to_ask_are_one(here: World) -> None:
+    """A storm of changes: each machine waits for its turn once."""
+    with here.keeping(inventory(*(host(f"web{number}") for number in range(20)))) as roster:
+        for _ in range(50):
+            roster.look()
+        assert 20 == len(roster.tasks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from pathlib import Path
 
@@ -50,10 +51,16 @@ def test_a_password_stands_behind_it(tmp_path: Path, text: str, secret: bytes) -
 
 
 def test_a_password_that_cannot_be_read(tmp_path: Path) -> None:
-    """Missing, or no password; what stands in it is not repeated."""
+    """Missing, no file (a FIFO would make it wait for ever), or no password; what stands in it is not repeated."""
     path = tmp_path / "secureon"
     answer = probe(Host(), Options(MAC, to=("127.0.0.1",), password_file=str(path)))
     assert (f"{path}: No such file or directory", "let the user that wakes read it") == (answer.detail, answer.remedy)  # fmt: skip
+    os.mkfifo(path)
+    assert (
+        f"{path}: it is no file"
+        == probe(Host(), Options(MAC, to=("127.0.0.1",), password_file=str(path))).detail
+    )
+    path.unlink()
     path.write_text("geheim")
     answer = probe(Host(), Options(MAC, to=("127.0.0.1",), password_file=str(path)))
     assert not answer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError
 
-from powernap.core.units import UnitError, duration
+from powernap.core.units import DURATIONS, UnitError, duration
 
 
 def places(parser: ArgumentParser, state: str) -> None:
@@ -27,7 +27,7 @@ def length(text: str) -> float:
     try:
         seconds = duration(text)
     except UnitError as error:
-        raise ArgumentTypeError(str(error)) from None
+        raise ArgumentTypeError(f"{error}; the units are {', '.join(DURATIONS)}") from None
     if seconds <= 0:
         raise ArgumentTypeError(f'"{text}" is no time at all; write, for example, "60s"')
     return seconds

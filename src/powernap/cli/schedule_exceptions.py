@@ -12,7 +12,7 @@ from powernap.cli import client
 from powernap.cli.output import fail, show_json
 from powernap.cli.paint import show
 from powernap.cli.schedule_rows import said
-from powernap.cli.schedule_text import named
+from powernap.cli.schedule_text import called, named
 from powernap.cli.schedule_time import both, instant
 from powernap.cli.schedule_week import EXTENDED, Known, Told, again, known, tell
 from powernap.config.problems import meant
@@ -76,7 +76,7 @@ def skip(args: argparse.Namespace, about: Known) -> dict[str, Any]:
     hole = Exempt(about.now, end, name)
     after = again(about, before.answers, Exceptions((*known.skipped, hole), known.extended))
     found = changes(before.periods, after.periods, about.now)
-    parts = consequences(found, end, about) or [unchanged(after, about)]
+    parts = consequences(found, after, end, about) or [unchanged(after, about)]
     text = f"{name or 'every schedule'} is skipped until {about.full(end)}: {', '.join(parts)}"
     return document_of(about, "skip", end, found, text + then(after, end, about), name)
 
@@ -90,9 +90,9 @@ def extend(args: argparse.Namespace, about: Known) -> dict[str, Any]:
     after = again(about, before.answers, Exceptions(known.skipped, (*known.extended, more)))
     found = changes(before.periods, after.periods, about.now)
     why = f" ({args.why})" if args.why else ""
-    otherwise = [
-        f"{said((each.was.says, each.was.deepest))} {since(each.start, about)}" for each in found[:SAID]
-    ] + rest_of(found)
+    first = sorted(found, key=lambda each: each.was.says != OFF)[:SAID]
+    otherwise = [f"{said(what(each.was))} {since(each.start, about)}" for each in first]
+    otherwise += rest_of(len(found))
     rest = f"without this it would be {', '.join(otherwise)}" if otherwise else unchanged(before, about)
     return document_of(about, "extend", end, found, f"it is kept up until {about.full(end)}{why}: {rest}")
 
@@ -108,7 +108,7 @@ def restore(args: argparse.Namespace, about: Known) -> dict[str, Any]:
     before = tell(about, about.now - DAY, about.now + AHEAD)
     after = again(about, before.answers, left)
     found = changes(before.periods, after.periods, about.now)
-    parts = consequences(found, before.answers.end, about) or [unchanged(after, about)]
+    parts = consequences(found, after, before.answers.end, about) or [unchanged(after, about)]
     done = f"{many(count, 'exception')} {'is' if count == 1 else 'are'} taken back: {', '.join(parts)}"
     return document_of(about, "restore", None, found, done if count else nothing(name, stood), name)
 
@@ -227,23 +227,41 @@ def since(start: float, about: Known) -> str:
     return "now" if start <= about.now else f"from {about.full(start)}"
 
 
-def consequences(found: Sequence[Change], end: float, about: Known) -> list[str]:
+def consequences(found: Sequence[Change], after: Told, end: float, about: Known) -> list[str]:
     """What follows, the first few times."""
-    return [consequence(each, end, about) for each in found[:SAID]] + rest_of(found)
+    joined = runs(found, after.periods)
+    return [consequence(each, others, end, about) for each, others in joined[:SAID]] + rest_of(len(joined))
 
 
-def rest_of(found: Sequence[Change]) -> list[str]:
+def runs(found: Sequence[Change], periods: Sequence[Period]) -> list[tuple[Change, list[str]]]:
+    """Those after which the same holds as one, with the schedules that say something else in between."""
+    joined: list[tuple[Change, list[str]]] = []
+    for each in found:
+        last, others = joined[-1] if joined else (each, [])
+        between = [one for one in periods if one.end > last.end and one.start < each.start]
+        other = [one for one in between if what(one) != what(each.now)]
+        if joined and what(last.now) == what(each.now) and all(one.because for one in other):
+            names = dict.fromkeys([*others, *(span.schedule for one in other for span in one.because)])
+            joined[-1] = Change(last.start, each.end, last.was, last.now), list(names)
+        else:
+            joined.append((each, []))
+    return joined
+
+
+def rest_of(count: int) -> list[str]:
     """How many are not named."""
-    left = len(found) - SAID
+    left = count - SAID
     return [f"and {left} more times that `--json` names" if left > 1 else "and once more"] * (left > 0)
 
 
-def consequence(change: Change, end: float, about: Known) -> str:
-    """What follows from one change."""
+def consequence(change: Change, others: Sequence[str], end: float, about: Known) -> str:
+    """What follows from one change, but for what others say meanwhile."""
     words = {UP: "the machine stays up", OFF: "the machine may go off", FREE: "the ladder alone decides"}
     does = words.get(change.now.says) or f"the machine {said(what(change.now))}"
     until = f" until {about.full(change.end)}" if change.end < end else ""
-    return f"{does} {since(change.start, about)}{until}"
+    names = " and ".join(called(name) for name in others)
+    but = f", but for what {names} say{'s' * (len(others) == 1)}" if others else ""
+    return f"{does} {since(change.start, about)}{until}{but}"
 
 
 def unchanged(told: Told, about: Known) -> str:

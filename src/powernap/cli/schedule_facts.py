@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from math import inf
 from typing import Any
 
 from powernap.cli.schedule_time import both
@@ -20,7 +21,6 @@ JOBS = frozenset({"at-jobs", "cron", "cron-jobs", "shutdowns", "systemd-timers"}
 def document_of(about: Known, told: Told) -> dict[str, Any]:
     """All facts of some days."""
     zone, answers = about.local.zone, told.answers
-    overruled = conflicts(about, told)
     return {
         "version": 1,
         "host": os.uname().nodename,
@@ -33,8 +33,8 @@ def document_of(about: Known, told: Told) -> dict[str, Any]:
         **both("end", answers.end, zone),
         "schedules": schedules(about),
         "periods": [period(about, each) for each in told.periods],
-        "conflicts": [each for each in overruled if not woken(about, told, each["up"])],
-        "woken": [each for each in overruled if woken(about, told, each["up"])],
+        "conflicts": [each for each in conflicts(about, told) if not woken(about, told, each["up"])],
+        "woken": [each for each in conflicts(about, told, about.now) if woken(about, told, each["up"])],
         "off_refused": off_refused(about, told.periods),
         "troubles": troubles(about, told),
         "notes": notes(about, told),
@@ -81,13 +81,13 @@ def span(about: Known, said: Span) -> dict[str, Any]:
     }
 
 
-def conflicts(about: Known, told: Told) -> list[dict[str, Any]]:
-    """Where one schedule wants it off and another up: each pair once, with its first occasion. An exception is meant, and no conflict; nor
+def conflicts(about: Known, told: Told, since: float = -inf) -> list[dict[str, Any]]:
+    """Where one schedule wants it off and another up: each pair once, with its first occasion that is not over at ``since``. An exception is meant, and no conflict; nor
     is one of which nothing is known.
     """
     found: dict[tuple[str, str], list[list[float]]] = {}
     for each in told.periods:
-        if each.says != UP:
+        if each.says != UP or each.end <= since:
             continue
         losers = {said.schedule for said in each.overruled if said.says == OFF}
         winners = {said.schedule for said in each.because} - {EXTENDED, *told.unknown}
@@ -197,7 +197,7 @@ def running(about: Known) -> dict[str, Any]:
             {
                 "why": each["why"],
                 "who": each["who"],
-                "postponed": bool(each.get("postponed")),
+                "postponed": bool(each.get("postponed") or each.get("off_until")),
                 **edges(about, each),
             }
             for each in said.get("extended", ())

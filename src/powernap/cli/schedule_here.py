@@ -59,18 +59,18 @@ def place(text: str) -> Place:
 
 def doubts(host: Host, schedule: ScheduleConfig) -> Iterator[Doubt]:
     """What powernapd does not see, and what is not here, or stands for nothing."""
-    unseen = list(hidden(schedule.options))
-    yield from unseen
+    unseen = dict(hidden(schedule.options))
+    yield from unseen.values()
     used = module(schedule)
     told = list(getattr(used, "doubts", lambda *_: ())(host, schedule.options))
     yield from told
     answer = used.probe(host, schedule.options)
-    if not answer and not told and not unseen:
+    if not answer and not told and not any(path in answer.detail for path in unseen):
         yield Doubt("", answer.detail, answer.remedy)
 
 
-def hidden(options: Any) -> Iterator[Doubt]:
-    """Files in places that powernapd's unit hides from it."""
+def hidden(options: Any) -> Iterator[tuple[str, Doubt]]:
+    """Files in places that powernapd's unit hides from it, by their paths."""
     for key, each in declared(type(options)).items():
         value = getattr(options, each.field)
         if not isinstance(value, str) or not (each.unit == "path" or key == "source"):
@@ -78,7 +78,7 @@ def hidden(options: Any) -> Iterator[Doubt]:
         for directory, hides in HIDDEN.items():
             if value.startswith(f"/{directory}/"):
                 what = f"powernapd does not see {value}: its unit hides /{directory} ({hides})"
-                yield Doubt(key, what, "put it below /etc/powernap")
+                yield value, Doubt(key, what, "put it below /etc/powernap")
 
 
 def no_way_back(config: Config, host: Host) -> Iterator[Problem]:

@@ -32,9 +32,10 @@ def week(about: Known, told: Told, document: dict[str, Any], picture: Picture, *
     :param past: the table also has what is over.
     """
     if not about.config.schedules and not told.spans:
-        return "\n".join([EXAMPLE.rstrip(), *attention(about, document)])
+        rows = attention(about, document)
+        return "\n".join([EXAMPLE.rstrip(), *([columns(rows)] if rows else [])])
     shown = [each for each in told.periods if past or each.end > about.now]
-    parts = ["", table(about, told, shown), "", *notes(about, document)]
+    parts = ["", table(about, told, shown), "", notes(about, document)]
     return "\n".join([title(about, told), "", *ahead(about, document), *picture.draw(), *parts]).rstrip()
 
 
@@ -96,7 +97,7 @@ def source(schedule: str, detail: str) -> str:
 # ---------------------------------------------------------------- below it
 
 
-def notes(about: Known, document: dict[str, Any]) -> list[str]:
+def notes(about: Known, document: dict[str, Any]) -> str:
     """The next alarm, the exceptions that stand, jobs for which it is woken out of *off*, contradictions, and what deserves attention."""
     rows: list[list[Cell]] = [["next alarm", alarm(about, document)]]
     rows += [["skipped", skipped(about, each)] for each in document["skipped"]]
@@ -106,7 +107,7 @@ def notes(about: Known, document: dict[str, Any]) -> list[str]:
     ]
     rows += [["woken for", woken(about, each)] for each in document["woken"]]
     rows += [["conflict", conflict(about, each)] for each in document["conflicts"]]
-    return [columns(rows), *attention(about, document)]
+    return columns([*rows, *attention(about, document)])
 
 
 def ahead(about: Known, document: dict[str, Any]) -> list[str]:
@@ -124,8 +125,8 @@ def refused(reason: str, mode: str) -> str:
     return f"it {'would' if mode == 'watch' else 'will'} not go off where a schedule says so: {reason}"
 
 
-def attention(about: Known, document: dict[str, Any]) -> list[str]:
-    """What is wrong."""
+def attention(about: Known, document: dict[str, Any]) -> list[list[Cell]]:
+    """What is wrong, a row each."""
     found = [trouble(about, each) for each in document["troubles"] if not each["keeps_up"]]
     found += [f"{each['schedule']}: {each['note']}" for each in document["notes"][:FEW]]
     left = len(document["notes"]) - FEW
@@ -134,7 +135,7 @@ def attention(about: Known, document: dict[str, Any]) -> list[str]:
         found.append(f"the machine's time zone is taken to be UTC: {document['zone_trouble']}")
     if about.config.schedules and document["mode"] == "watch":
         found.append('mode = "watch": powernapd says what it would do, and does nothing')
-    return [columns([["attention", each] for each in found])] if found else []
+    return [["attention", each] for each in found]
 
 
 def alarm(about: Known, document: dict[str, Any]) -> str:

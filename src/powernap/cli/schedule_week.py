@@ -26,7 +26,7 @@ from powernap.schedules import ScheduleError
 
 EXTENDED = "extended"
 """Stands for a schedule's name where an exception says that the machine is up (daemon/exceptions.py)."""
-DRAFT = "powernapd is not asked about a configuration that is named by --config"
+DRAFT = "powernapd is asked only where no configuration is named"
 MOST = 50_000
 """Statements of one schedule that are looked at; those of a job every five minutes for half a year. A week of them takes 0.1 s of CPU, all of them 4 s."""
 AS_ROOT = "run as root"
@@ -63,7 +63,14 @@ class Known:
                 for each in self.running.get("skipped", ())
             ),
             tuple(
-                Extended(each["start"], each["end"], each["why"], each["who"], each.get("postponed", 0.0))
+                Extended(
+                    each["start"],
+                    each["end"],
+                    each["why"],
+                    each["who"],
+                    each.get("postponed", 0.0),
+                    each.get("off_until", 0.0),
+                )
                 for each in self.running.get("extended", ())
             ),
         )

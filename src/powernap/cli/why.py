@@ -80,9 +80,13 @@ def coming(answer: dict[str, Any]) -> str:
         would = "would enter" if answer["mode"] == "watch" else "enters"
         return f"next: {would} stage {following['stage']} in {show_duration(following['in_s'])} if nobody comes ({does})"
     if answer["blockers"] and first:
-        return (
-            f"next: stage {first['stage']}, {show_duration(first['after_s'])} after all of these have ended"
-        )
+        after = show_duration(first["after_s"])
+        if all(each.get("kind") == "window" for each in answer["blockers"]):
+            # Idle time goes on meanwhile: a schedule is no activity.
+            return (
+                f"next: stage {first['stage']}, once all of these have ended and it has been idle for {after}"
+            )
+        return f"next: stage {first['stage']}, {after} after all of these have ended"
     return (
         "next: nothing; it is in the last stage of its ladder"
         if first

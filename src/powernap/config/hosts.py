@@ -22,6 +22,7 @@ from powernap.config.sources import DIRECTORY, drop_ins, read
 from powernap.config.syntax import parse
 from powernap.config.tree import Layer, Table, Value
 from powernap.core.value import dataclass
+from powernap.schedules._ical_source import is_open
 
 HOSTS = os.path.join(DIRECTORY, "hosts.d")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -77,12 +78,32 @@ def build(
     found = [_host(form, name, table, wakers) for name, table in tables.items()]
     if form.findings.problems or filled is None:
         raise ConfigErrors(_in_order(form.findings, [file for file, _ in sources]))
+    hosts = {each.name: each for each in found if each is not None}
+    _note_shared(form.findings, tables, hosts)
     return Inventory(
         Together(**filled),
-        {each.name: each for each in found if each is not None},
+        hosts,
         tuple(form.findings.notes),
         tuple(file for file, _ in sources),
     )
+
+
+def _note_shared(
+    findings: Findings, tables: Mapping[str, HostTable], hosts: Mapping[str, HostConfig]
+) -> None:
+    """What two machines have in common that one of them alone should have: often a section that was copied."""
+    first: dict[str, str] = {}
+    for name, host in hosts.items():
+        other = first.setdefault(f"{host.target.address.lower()} {host.target.confirm}", name)
+        if other != name:
+            message = f'host "{name}" and host "{other}" have the same address and confirm: where one is up, both count as up'
+            findings.note(tables[name].table.place, f"host.{name}.address", message, "correct one of them")
+        for number, method in enumerate(host.methods):
+            other = first.setdefault(repr(method), name)
+            if other != name:
+                message = f'host "{name}" and host "{other}" have the same {method.type} method: who wakes one of them wakes both'
+                place = tables[name].methods[number].place
+                findings.note(place, f"host.{name}.wake", message, "correct one of them")
 
 
 def _in_order(findings: Findings, files: list[str]) -> list[Problem]:
@@ -239,4 +260,12 @@ def _schedules(form: Form, name: str, found: HostTable) -> Mapping[str, Any]:
             )
     planned = schedules(form, found.schedules, (), ELSEWHERE, f"host.{name}.")
     refuse_circles(form, found.schedules, planned)
+    for each, schedule in planned.items():
+        if schedule.type == "ical" and schedule.wake and is_open(schedule.options.source):
+            form.findings.note(
+                found.schedules[each].values["source"].place,
+                f"host.{name}.schedule.{each}.source",
+                f'whoever is between here and that server could start host "{name}"',
+                "write https://",
+            )
     return planned

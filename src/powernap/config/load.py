@@ -69,6 +69,7 @@ def build(
     if going_off is not None and planned and not rungs:
         scheduling.check_eyes(form, tree, Off(**going_off))
     _check_sleep(form, tree, rungs, sleeping)
+    _check_warn(form, tree, telling)
     if form.findings.problems or settings is None or sleeping is None or going_off is None or telling is None:
         raise ConfigErrors(_in_order(form.findings, files))
     return Config(
@@ -128,6 +129,27 @@ def _check_sleep(form: Form, tree: Tree, rungs: list[Rung], sleeping: dict[str, 
     if own and not form.findings.torn and all(rung.stage.sleep == "none" for rung in rungs):
         form.findings.note(
             tree.sleep.place, "sleep", "no stage sleeps: [sleep] has no effect on the ladder", SLEEPER
+        )
+
+
+def _check_warn(form: Form, tree: Tree, telling: dict[str, Any] | None) -> None:
+    """A program that is never run, and a way to tell that nobody hears."""
+    if telling is None:
+        return
+    by, command = telling["by"], telling["command"]
+    if command and "command" not in by:
+        form.findings.note(
+            tree.warn.values["command"].place,
+            "warn.command",
+            f'"by" in [warn] leaves "command" out, so {command[0]} is never run',
+            'add "command" to by, or delete command',
+        )
+    if by == ("command",) and not command:
+        form.findings.note(
+            tree.warn.values["by"].place,
+            "warn.by",
+            'users are told by "command" only, and there is none: nobody is told',
+            'write command = ["/usr/local/bin/tell-users"] in [warn], or other ways',
         )
 
 

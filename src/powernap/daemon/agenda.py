@@ -233,9 +233,13 @@ class Agenda:
         self._except(self.kept.postpone(postponed))
 
     def restore(self, who: str, schedule: str = "") -> None:
-        """No exceptions any more, or none of one schedule."""
+        """No exceptions any more, or none of one schedule. Where none stood there is nothing to say."""
+        stood = self.exceptions
         self._except(self.kept.without(schedule))
+        if stood == stood.without(schedule):
+            return
         named = f"the exceptions of {schedule}" if schedule else "all exceptions to the schedules"
+        named = "what was extended" if schedule == "extended" else named
         self.say("schedule-restored", detail=f"{who} took {named} back")
 
     def _except(self, found: Exceptions) -> None:

@@ -21,12 +21,14 @@ class Asides:
     """Used in one loop.
 
     :param at_once: pieces of work at a time, those that hang not counted. :param threads: with those.
+    :ivar sources: what hangs, as its users know it: who shares that need not hang there too.
     """
 
     def __init__(self, at_once: int, threads: int) -> None:
         self.at_once, self.threads = at_once, threads
         self.running = 0
         self.hanging: set[asyncio.Future[Any]] = set()
+        self.sources: set[str] = set()
         self.changed = asyncio.Event()
 
     async def do(self, work: Callable[[], Any], name: str, limit: float) -> asyncio.Future[Any]:

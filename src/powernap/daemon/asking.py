@@ -87,7 +87,8 @@ class Answered:
 class Asking:
     """Made in a running loop.
 
-    :param late: called when one has answered after all. :param limit: seconds for an answer.
+    :param late: called when one has answered after all. :param limit: seconds for an answer. :param asides: where they are asked, which several may share.
+    :param else_: what follows where nothing is known, for the words of a schedule that cannot tell.
     :ivar end: as far ahead as was asked last. :ivar due: when copies are to be renewed, of those who were asked last.
     :ivar unwatched: whose files are not watched, and why.
     """
@@ -100,12 +101,14 @@ class Asking:
         late: Callable[[], None],
         limit: float = ANSWER_MAX,
         watch: Watch = lambda _owner, _paths: "",
+        asides: Asides | None = None,
+        else_: str = "the machine stays up",
     ) -> None:
         self.limit, self.watch = limit, watch
         self.host, self.schedules, self.say, self.late = host, list(schedules), say, late
         self.told: dict[str, Told] = {}
         self.troubles: dict[str, Trouble] = {}
-        self.asides = Asides(AT_ONCE, THREADS)
+        self.asides, self.else_ = asides or Asides(AT_ONCE, THREADS), else_
         self.hanging: set[str] = set()
         self.due: dict[str, float] = {}
         self.unwatched: dict[str, str] = {}
@@ -163,7 +166,8 @@ class Asking:
         self, schedule: ScheduleConfig, start: float, end: float, *, first: bool
     ) -> Told | ScheduleError:
         name, silent = schedule.name, ScheduleError(f"it does not answer within {self.limit:g}s")
-        if name in self.hanging:
+        source = f"{schedule.type} {schedule.options!r}"
+        if name in self.hanging or source in self.asides.sources:
             return silent
         work = partial(_answer, self.host, schedule, start, end, self.watch if first else None)
         try:
@@ -173,7 +177,8 @@ class Asking:
         if asked.done():
             return self._heard(name, asked)
         self.hanging.add(name)
-        asked.add_done_callback(lambda done: self._answered(name, done))
+        self.asides.sources.add(source)
+        asked.add_done_callback(lambda done: self._answered(name, source, done))
         return silent
 
     def _heard(self, name: str, asked: asyncio.Future[Answered]) -> Told | ScheduleError:
@@ -191,9 +196,10 @@ class Asking:
             return answers.troubles[name]
         return Told(answers.start, answers.ends.get(name, answers.end), answers.spans[name])
 
-    def _answered(self, name: str, asked: asyncio.Future[Any]) -> None:
+    def _answered(self, name: str, source: str, asked: asyncio.Future[Any]) -> None:
         """Too late for those who waited. It is asked again with all others, and not at once: it may be as late each time."""
         self.hanging.discard(name)
+        self.asides.sources.discard(source)
         if self.closed:
             return
         heard = self._heard(name, asked)
@@ -208,7 +214,7 @@ class Asking:
             for name, error in errors.items()
         }
         for name in self._failed() - before:
-            after = "what it said last goes on" if name in self.told else "the machine stays up"
+            after = "what it said last goes on" if name in self.told else self.else_
             self.say("schedule-failed", detail=f"{name}: {self.troubles[name].error}; {after}")
         for name in before - self.troubles.keys():
             self.say("schedule-recovered", detail=name)

@@ -24,6 +24,8 @@ class Extended:
     """Stay up between these instants, in seconds since the epoch.
 
     :param postponed: seconds for which users had put this *off* off by then, in all (postponing.py); 0: it is an admin's.
+    :param off_until: when the time of *off* ends that they put off; for so long it is known what they have used of it.
+        0: it was not postponed, but extended.
     """
 
     start: float
@@ -31,6 +33,12 @@ class Extended:
     why: str = ""
     who: str = ""
     postponed: float = 0.0
+    off_until: float = 0.0
+
+    @property
+    def counts_until(self) -> float:
+        """The end of what it is about."""
+        return max(self.end, self.off_until)
 
 
 @dataclass(frozen=True)
@@ -53,10 +61,17 @@ class Exceptions:
 
     def tidied(self, now: float) -> Exceptions:
         """Without those that have been over for long, and of the others that are over with the latest only."""
-        left = self.since(now - KEPT)
+        left = self._counting(now - KEPT)
         every: tuple[Exempt | Extended, ...] = (*left.skipped, *left.extended)
         over = sorted(each.end for each in every if each.end <= now)
         return left.since(over[-OVER_MAX - 1]) if len(over) > OVER_MAX else left
+
+    def _counting(self, now: float) -> Exceptions:
+        """Without those of which nothing counts any more."""
+        return Exceptions(
+            tuple(each for each in self.skipped if each.end > now),
+            tuple(each for each in self.extended if each.counts_until > now),
+        )
 
     def without(self, schedule: str) -> Exceptions:
         """Without those of one schedule, or, by that name, what is ``extended``; empty: none at all."""
@@ -93,7 +108,7 @@ class Exceptions:
 
 
 def _did(each: Extended) -> str:
-    return "postponed" if each.postponed else "extended"
+    return "postponed" if each.postponed or each.off_until else "extended"
 
 
 def load(files: Files, path: str) -> Exceptions:
@@ -106,7 +121,7 @@ def load(files: Files, path: str) -> Exceptions:
         return Exceptions()
     return Exceptions(
         tuple(each for each in skipped if _proper(each, each.schedule)),
-        tuple(each for each in extended if _proper(each, each.why, each.postponed)),
+        tuple(each for each in extended if _proper(each, each.why, each.postponed, each.off_until)),
     )
 
 

@@ -150,6 +150,7 @@ class Node:
         """Take the first look."""
         self.state, commands = start(self.settings, self.host.clock.boottime())
         self.begun = True
+        self.voice.may_write = lambda: self.state.phase in FREE or not self.acting
         self._run(lambda: perform_all(self, commands))
         self.alarm.arm()
         self._consult(self.config)
@@ -286,7 +287,7 @@ class Node:
             self.voice.stage_began = self.host.clock.boottime()
         self.voice.say(what, stage, detail, blockers, self._idle() if what == "entered" else None)
         self.metering.told(what, stage)
-        if self.state.phase in FREE:
+        if self.voice.may_write():
             self.voice.history.flush()
 
     def _idle(self) -> float | None:

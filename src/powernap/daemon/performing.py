@@ -82,6 +82,8 @@ async def _restoring(node: Node, command: ask.Restore) -> None:
 def sleep(node: Node, command: ask.Sleep) -> None:
     """Put the machine to sleep; while only watching, say so."""
     if node.acting:
+        if node.telling is not None:
+            node.telling.going = True
         node.night.ready()
         node.spawn(_falling_asleep(node, command))
     else:
@@ -101,6 +103,8 @@ async def _falling_asleep(node: Node, command: ask.Sleep) -> None:
     node.resumes.look()
     await node.night.stand_guard()
     if reason:
+        if node.telling is not None:
+            node.telling.refused()
         node.feed(ev.SleepFailed(node.host.clock.boottime(), command.serial, reason, wanted))
     elif node.state.asleep == command.serial:
         node.resumes.tell(0.0)  # too short for the clocks to tell

@@ -35,7 +35,7 @@ LEAST, USUAL = 60.0, 1800.0
 """Seconds by which it is postponed at least, or for as long as users are warned, if that is longer; and when nothing is said."""
 POSTPONED_MAX = 32
 """Postponements that stand at once, of all users: half of all exceptions, so that the admin always has room."""
-USERS = "/run/systemd/users"
+USERS, SESSIONS = "/run/systemd/users", "/run/systemd/sessions"
 LOGGED_IN = frozenset({"active", "online"})
 """States of a user who has a session, in the foreground or not (sd_uid_get_state(3)); "lingering" and "closing" have none."""
 ADMIN = "root and group powernap may keep it up with `powernap schedule extend`"
@@ -47,6 +47,7 @@ class Due:
 
     :param start: since when the schedules want it, and until when (``end``), but for what was postponed.
     :param at: when it comes now, or came; ``used``: seconds for which it has been postponed.
+    :param whole: the end of what the schedules say of it: a job in the night makes no second time of off, with limits of its own.
     """
 
     schedule: str
@@ -54,6 +55,7 @@ class Due:
     end: float
     at: float
     used: float
+    whole: float
 
 
 # ---------------------------------------------------------------- what there is to postpone
@@ -67,9 +69,10 @@ def due(agenda: Agenda) -> Due | None:
     now = agenda.host.clock.wall()
     at = round(off.at + agenda.offset, 3)
     found = run_of(unpostponed(agenda, now), now, max(at, now))
-    start, end = found or (at, inf)
-    used = [each.postponed for each in agenda.kept.extended if each.end > start and each.start < end]
-    return Due(off.name, start, end, at, max(used, default=0.0))
+    start, end, whole = found or (at, inf, 0.0)
+    # The part of it that is over is not asked about any more: windows may follow upon each other, day by day. What was used of that counts.
+    used = [each.postponed for each in agenda.kept.extended if each.counts_until > start and each.start < end]
+    return Due(off.name, start, end, at, max(used, default=0.0), whole)
 
 
 def unpostponed(agenda: Agenda, now: float) -> list[Period]:
@@ -81,20 +84,23 @@ def unpostponed(agenda: Agenda, now: float) -> list[Period]:
     return timetables.timetable(answers, said, agenda.config.stages)
 
 
-def run_of(periods: Iterable[Period], now: float, instant: float) -> tuple[float, float] | None:
-    """The time of *off*, whole, that holds at an instant or comes first after it. One that holds now began when its statement began."""
+def run_of(periods: Iterable[Period], now: float, instant: float) -> tuple[float, float, float] | None:
+    """The time of *off* that holds at an instant or comes first after it, and the end of its last statement, which may be later than its own.
+    One that holds now began when its statement began.
+    """
     found: list[float] = []
     for each in periods:
         if each.says != OFF:
             continue
+        whole = max(span.end for span in each.because)
         if found and found[1] == each.start:
-            found[1] = each.end
+            found[1:] = each.end, max(found[2], whole)
         elif found and found[1] > instant:
             break
         else:
             start = each.start if each.start > now else min(span.start for span in each.because)
-            found = [start, each.end]
-    return (found[0], found[1]) if found and found[1] > instant else None
+            found = [start, each.end, whole]
+    return (found[0], found[1], found[2]) if found and found[1] > instant else None
 
 
 def left(limits: Off, found: Due) -> float:
@@ -113,9 +119,12 @@ def least(limits: Off) -> float:
 
 def may(peer: Peer, files: Files) -> bool:
     """Whether this user is logged in, by logind, by utmp, or (where nobody keeps either) by the terminals in /proc."""
-    state = re.search(r"^STATE=(\w+)$", text(files, f"{USERS}/{peer.uid}"), re.MULTILINE)
-    if state is not None and state[1] in LOGGED_IN:
-        return True
+    user = text(files, f"{USERS}/{peer.uid}")
+    if _value(user, "STATE") in LOGGED_IN:
+        sessions = (text(files, f"{SESSIONS}/{name}") for name in _value(user, "SESSIONS").split())
+        # Where cron's PAM stack has pam_systemd, as on Fedora, its jobs have sessions, too, and those are "active": of the class "background".
+        if any(_value(each, "CLASS").startswith("user") for each in sessions):
+            return True
     from powernap.host import logins  # noqa: PLC0415 - only to answer
 
     path = logins.utmp_path(files)
@@ -126,6 +135,12 @@ def may(peer: Peer, files: Files) -> bool:
     except OSError:
         return False
     return any(each.user == peer.name or _owner(files, each.terminal) == peer.uid for each in found)
+
+
+def _value(found: str, key: str) -> str:
+    """Of a file as logind writes it."""
+    line = re.search(rf"^{key}=(.*)$", found, re.MULTILINE)
+    return line[1].strip() if line is not None else ""
 
 
 def _owner(files: Files, terminal: str) -> int:
@@ -158,10 +173,20 @@ def postpone(agenda: Agenda, peer: Peer, length: Any, why: str) -> dict[str, Any
     cost = max(end, now + limits.warn) - base  # it does not come before users were warned for that long
     used = 0.0 if peer.may_act else found.used + cost
     was, until = shown(found.at, agenda.host), shown(end, agenda.host)
+    until += ", when its time of off ends" if end == found.end else ""
     said = f"{peer.name} postponed the off of schedule {found.schedule}, due at {was}, until {until}"
-    agenda.postpone(Extended(now, end, why, peer.name, used), said + (f": {why}" if why else ""))
+    agenda.postpone(
+        Extended(now, end, why, peer.name, used, found.whole or end),
+        said + (f": {why}" if why else ""),
+    )
     more = None if peer.may_act else max(0.0, rest - cost)
-    return {"schedule": found.schedule, "was": found.at, "until": end, "left_s": more}
+    return {
+        "schedule": found.schedule,
+        "was": found.at,
+        "until": end,
+        "ends": end == found.end,
+        "left_s": more,
+    }
 
 
 def _nothing(unknown: Iterable[str]) -> RefusedError:
@@ -207,7 +232,7 @@ def _mind_distance(agenda: Agenda, found: Due, ahead: float) -> None:
     if ahead > earliest:
         at, since = shown(found.at, agenda.host), shown(found.at - earliest, agenda.host)
         raise RefusedError(
-            f"it goes off at {at} only, and can be postponed from {since} on",
+            f"it goes off at {at}, and can be postponed from {since} on",
             ADMIN,
             1,
         )

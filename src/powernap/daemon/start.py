@@ -10,6 +10,7 @@ from __future__ import annotations
 from powernap.daemon import lean  # noqa: F401 - first: it keeps out what asyncio would load
 
 # isort: on
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,9 @@ def main(given: list[str] | None = None, knobs: Knobs | None = None) -> int:
     :param knobs: the machine's; a test's die at the n-th write.
     """
     path, places = asked(sys.argv[1:] if given is None else given)
-    paths = [path] if path else []
+    paths = (
+        [os.path.abspath(path)] if path else []
+    )  # whoever asks for the files' names may be in another directory
     journal = Journal()
     try:
         config = load(*paths)

@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 LIMIT = 40.0
 """Seconds for one way; each has a shorter one of its own, in which it ends what it began."""
 CLOSING = 3.0
-"""Seconds for what must not be left behind when the daemon ends."""
+"""Seconds for what must be said, and not be left behind, when the daemon ends."""
+DOWN = 2.5
+"""Seconds in which it must be known whether the whole system goes down."""
+ENDED = "powernapd was stopped"
 AGAIN = 60.0
 """Seconds before it comes, at least, at which it is said again: of 10 min the last one, of an hour the last six."""
 KEYS = frozenset({"input", "terminals", "sessions"})
@@ -48,8 +51,6 @@ WAYS: dict[str, Way] = {
     "logind": by_logind,
     "command": by_command,
 }
-LASTING = ("desktop", "logind")
-"""Ways that leave something behind, which is taken away when it is over."""
 
 
 class Telling:
@@ -57,17 +58,21 @@ class Telling:
 
     :param known: the ways that there are, by name.
     :ivar stands: the stage that is announced, and its instant (``CLOCK_BOOTTIME``); ``None``: nobody waits for anything.
-    :ivar failing: the ways that failed last, so that each is told of once.
+    :ivar entered: that stage has come. :ivar going: its sleep was asked for. :ivar left: a power-off that was left while it was
+        asked for, which may come all the same.
+    :ivar failing: the ways that failed last, so that each is told of once. :ivar under_way: what is being told.
     """
 
     def __init__(self, node: Node, known: Mapping[str, Way] = WAYS) -> None:
         self.node, self.known = node, known
         self.stands: tuple[str, float] | None = None
-        self.entered = False
+        self.entered = self.going = False
+        self.left: tuple[str, float] | None = None
         self.ways: tuple[str, ...] = ()
         self.kept: dict[str, dict[str, Any]] = {name: {} for name in known}
         self.turns = {name: asyncio.Lock() for name in known}
         self.failing: set[str] = set()
+        self.under_way: set[asyncio.Future[None]] = set()
         self.timer: asyncio.TimerHandle | None = None
 
     # ------------------------------------------------------------ as the core says
@@ -76,6 +81,7 @@ class Telling:
         """A stage comes then. It is said again when a tenth of the time is left, if that is worth it."""
         self._stop_timer()
         self.stands, self.entered = (stage, at), False
+        self.going, self.left = False, None
         self.ways = self.node.config.warn.by
         self.kept["command"]["command"] = self.node.config.warn.command
         left = at - self.node.host.clock.boottime()
@@ -99,29 +105,56 @@ class Telling:
     def came(self) -> None:
         """It has come: nothing is said of it again."""
         self._stop_timer()
-        self.entered = True
+        self.entered, self.going = True, False
 
     def over(self) -> None:
-        """What came is over. Nobody need be told, but nothing is left behind."""
+        """What came is over. Nobody need be told, but nothing is left behind. Only a power-off that nobody has been asked for, or that was refused,
+        does not come after all.
+        """
         if self.stands is not None and self.entered:
-            self._tell("over")
+            off = self._coming(*self.stands).sleep == OFF
+            self.left = self.stands if off and self.going else None
+            self._tell(*("unwarn", self._whose()) if off and not self.going else ("over",))
             self._forget()
 
+    def refused(self) -> None:
+        """The sleep that was asked for does not come; of what was left before that was known, users are told now."""
+        self.going = False
+        if self.left is not None and self.stands is None:
+            self.stands = self.left
+            self.unwarn()
+        self.left = None
+
     async def close(self, limit: float = CLOSING) -> None:
-        """The daemon ends: nothing is left behind. Nobody waits long for that, nor at all while the machine is going off as announced."""
+        """The daemon ends: users are told that what stands does not come, and nothing is left behind. Nobody waits long for that, nor at all
+        while the machine is going off as announced.
+        """
         self._stop_timer()
-        if self.stands is None:
-            return
-        said = Said("over", self._coming(*self.stands))
-        going = self.entered and said.coming.sleep == OFF
+        self.failing.update(self.known)  # too late to tell of
+        if self.stands is not None:
+            off = self._coming(*self.stands).sleep == OFF
+            if off and self.going:
+                limit = 0.0
+            else:
+                quietly = (self.entered and not off) or await self._system_ends()
+                self._tell(*("over",) if quietly else ("unwarn", ENDED))
         self._forget()
-        self.failing.update(LASTING)  # too late to tell of
-        ways = [] if going else [name for name in self.ways if name in LASTING]
-        last = {asyncio.ensure_future(self._one(name, said)) for name in ways}
-        if last:
-            await asyncio.wait(last, timeout=limit)
-        for each in last:
+        if self.under_way:
+            await asyncio.wait(self.under_way, timeout=limit)
+        for each in self.under_way:
             each.cancel()
+        await asyncio.gather(*self.under_way, return_exceptions=True)
+
+    async def _system_ends(self) -> bool:
+        """It stays up for nobody then."""
+        from powernap.daemon.aside import aside  # noqa: PLC0415 - once, at the end
+        from powernap.host.going_down import going_off  # noqa: PLC0415
+
+        try:
+            async with asyncio.timeout(DOWN):
+                return bool(await aside(lambda: going_off(self.node.host.files), "going-off"))
+        except (OSError, TimeoutError):
+            return False
 
     def _forget(self) -> None:
         self._stop_timer()
@@ -138,7 +171,9 @@ class Telling:
         if self.stands is not None:
             said = Said(event, self._coming(*self.stands), because)
             for name in self.ways:
-                self.node.spawn(self._one(name, said))
+                task = asyncio.ensure_future(self._one(name, said))
+                self.under_way.add(task)
+                task.add_done_callback(self.under_way.discard)
 
     async def _one(self, name: str, said: Said) -> None:
         """In turn: what is taken back was said before."""
@@ -186,8 +221,11 @@ class Telling:
         agenda = self.node.agenda
         if agenda is None or self.stands is None or self.stands[0] != OFF_STAGE:
             return ""
-        now = agenda.host.clock.wall()
-        found = [each for each in agenda.exceptions.extended if each.start <= now]
+        clock = agenda.host.clock
+        comes = clock.wall() + self.stands[1] - clock.boottime()
+        # One that ends as what was announced comes is not what keeps it up now.
+        extended = agenda.exceptions.extended
+        found = [each for each in extended if each.start <= clock.wall() and each.end > comes + 1.0]
         if not found:
             return ""
         last = max(found, key=lambda each: each.end)

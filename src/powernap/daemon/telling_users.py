@@ -1,8 +1,8 @@
 """The program that shows a notification to users, each as that user: ``python -m powernap.daemon.telling_users REQUEST``.
 
-Runs as root, with nothing but the right to become somebody else, and for a moment only. Every user is served by a child of its own, which gives up
-all of that for good before it opens anything of theirs: whatever answers on their bus has their own rights and 8 seconds, and can neither
-hold up the others nor say more than a number and a sentence. The request and the answer are telling_desktop.py's.
+Runs as root, with nothing but the rights to become somebody else and to end what did, and for a moment only. Every user is served by a child of
+its own, which gives up all of that for good before it opens anything of theirs: whatever answers on their bus has their own rights and 8 seconds,
+and can neither hold up the others nor say more than a number and a sentence. The request and the answer are telling_desktop.py's.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import asyncio
 import html
 import json
 import os
+import resource
 import select
 import signal
 import sys
@@ -31,6 +32,10 @@ ABSENT = (
 """Nobody shows notifications there: a session without a desktop."""
 EACH = 8.0
 ANSWER_MAX = 4096
+DATA_MAX = 64 * 1024 * 1024
+"""Bytes that the process for one user may write to: it has 13 MiB, and the largest message that a bus may send makes 20 MiB. Else one user's bus
+could use up the memory of all.
+"""
 LONGEST = 0x7FFFFFFF
 """Milliseconds: the largest number that fits."""
 
@@ -104,6 +109,7 @@ def served(uid: int, request: dict[str, Any]) -> int | str:
     try:
         if not become(uid, request["root"]):
             return 0
+        resource.setrlimit(resource.RLIMIT_DATA, (DATA_MAX, DATA_MAX))
         return asyncio.run(bounded(uid, request))
     except TimeoutError:
         return f"no answer within {EACH:g} s"

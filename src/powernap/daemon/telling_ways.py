@@ -44,7 +44,10 @@ async def by_logind(host: Host, said: Said, kept: Kept) -> None:
     Nothing else of what it offers fits an off that may be postponed at any time (docs/decisions/0007). What it had before is put back when
     the off does not come, unless somebody else has given it other words by then.
     """
-    if said.coming.sleep != OFF or host.ears is None or not has_logind(host.files):
+    taken_back = said.event != "warn" and bool(
+        kept
+    )  # whatever it is by now: the configuration may be another one
+    if (said.coming.sleep != OFF and not taken_back) or host.ears is None or not has_logind(host.files):
         return
     from powernap.host import dbus  # noqa: PLC0415 - where there is a message bus
     from powernap.host.logind import MANAGER, NAME, PATH  # noqa: PLC0415
@@ -54,9 +57,11 @@ async def by_logind(host: Host, said: Said, kept: Kept) -> None:
     try:
         message = await value_of(bus, NAME, PATH, MANAGER, "WallMessage")
         if said.event == "warn":
-            if "message" not in kept:
-                kept["message"] = message or ""
-                kept["enabled"] = await value_of(bus, NAME, PATH, MANAGER, "EnableWallMessages") is True
+            if message != kept.get("ours", ...):  # somebody else's, also between two warnings of ours
+                enabled = await value_of(bus, NAME, PATH, MANAGER, "EnableWallMessages") is True
+                # What an earlier powernapd left, which was killed, is nobody's.
+                left = not message or message.startswith(words.LAST)
+                kept.update(message="" if left else message, enabled=enabled)
             kept["ours"] = words.last(said.coming)
             await call(bus, NAME, PATH, MANAGER, "SetWallMessage", "sb", kept["ours"], True)
         elif kept and message in {None, kept["ours"]}:
@@ -71,20 +76,40 @@ async def by_logind(host: Host, said: Said, kept: Kept) -> None:
 # ---------------------------------------------------------------- the admin's program
 
 
-async def by_command(host: Host, said: Said, kept: Kept, limit: float = COMMAND_MAX) -> None:
-    """Run it; what it ends with but 0 is a failure. ``kept["command"]`` is its argument list."""
+async def by_command(
+    host: Host, said: Said, kept: Kept, limit: float = COMMAND_MAX, systemd_run: str | None = None
+) -> None:
+    """Run it; what it ends with but 0 is a failure. ``kept["command"]`` is its argument list.
+
+    :param systemd_run: what starts it; empty: we do. ``None``: as this machine has it.
+    """
     command: tuple[str, ...] = kept.get("command", ())
     if not command or said.event == "over" or host.ears is None:
         return
     from powernap.host import programs  # noqa: PLC0415 - where a program is configured
+    from powernap.host.calendar_reader import runner  # noqa: PLC0415
 
     if reason := unsafe(host, command[0]):
         raise TellingError(f"{command[0]} is not run: {reason}")
     argv = [on_disk(host.files, command[0]), *command[1:]]
+    starter = runner() if systemd_run is None else systemd_run
+    argv = as_unit(starter, argv, environment(said), limit) if starter else argv
     result = await programs.run(host.ears, argv, limit=limit, environment=environment(said))
     if result.status != 0:
         complaint = result.errors.decode(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
         raise TellingError(f"{command[0]} ended with {result.status}: {complaint[0]}")
+
+
+def as_unit(systemd_run: str, argv: list[str], given: dict[str, str], limit: float) -> list[str]:
+    """As a transient unit: as our child it would be confined as we are, without network, homes, and the right to become a user. A "$" in an
+    argument is doubled, for systemd would take what follows for a variable (systemd.service(5), "Command lines").
+    """
+    return [
+        *(systemd_run, "--quiet", "--pipe", "--wait", "--collect", "--service-type=exec"),
+        *("--description=PowerNap tells users by a program", f"--property=RuntimeMaxSec={limit:g}"),
+        *(f"--setenv={name}={value}" for name, value in given.items()),
+        *("--", argv[0], *(word.replace("$", "$$") for word in argv[1:])),
+    ]
 
 
 def unsafe(host: Host, path: str) -> str:

@@ -14,6 +14,10 @@ DOES = {
 }
 
 
+LAST = "PowerNap: "
+"""How last words begin."""
+
+
 @dataclass(frozen=True)
 class Coming:
     """What is announced.
@@ -97,4 +101,4 @@ def body(said: Said) -> str:
 
 def last(coming: Coming) -> str:
     """For the moment in which it happens, when nothing can be done any more."""
-    return f"PowerNap: {why(coming)}."
+    return f"{LAST}{why(coming)}."

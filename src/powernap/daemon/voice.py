@@ -32,6 +32,7 @@ class Voice:
     :ivar told: called with each entry and each changed reading (the live views).
     :ivar acting: in watch mode entries say that nothing was really done.
     :ivar stage_began: when the machine went below AWAKE.
+    :ivar may_write: whether the history may go to disk now: while it naps that may wake a disk.
     """
 
     def __init__(self, clock: Clock, journal: Journal, history: History) -> None:
@@ -39,6 +40,7 @@ class Voice:
         self.told: list[Callable[[dict[str, Any]], None]] = []
         self.acting = True
         self.stage_began = clock.boottime()
+        self.may_write: Callable[[], bool] = lambda: False
 
     def say(
         self,
@@ -66,6 +68,8 @@ class Voice:
         if what == "left":
             entry["seconds"] = round(now - self.stage_began, 3)
         self.history.add(entry)
+        if self.may_write():
+            self.history.flush()
         self.journal.log(
             sentence(entry),
             WARNING if what in LOUD else INFO,

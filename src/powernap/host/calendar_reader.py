@@ -54,6 +54,8 @@ CONFINED = {
 """Of the transient unit; systemd.exec(5)."""
 STRANGER = {"DynamicUser": "yes", "CapabilityBoundingSet": "", "PrivateUsers": "yes", "ProtectHome": "yes"}
 OWNER = {"CapabilityBoundingSet": "CAP_SETUID CAP_SETGID", "ProtectHome": "read-only"}
+NO_FAMILY = "AF_ASH"
+"""One that Linux does not have. "none" is for unit files: of systemd-run systemd 252 does not take it, and refuses the whole unit."""
 HOMES = ("/home/", "/root/", "/run/user/")
 """As whom: a user who exists as long as the unit; where that one could not enter our directory, root, until it has loaded its libraries."""
 
@@ -119,7 +121,7 @@ def command(systemd_run: str, *, online: bool) -> list[str]:
         **(OWNER if out_of_reach() else STRANGER),
         "RuntimeMaxSec": f"{NETWORK + WORK:g}",
         "PrivateNetwork": "no" if online else "yes",
-        "RestrictAddressFamilies": "AF_UNIX AF_INET AF_INET6 AF_NETLINK" if online else "none",
+        "RestrictAddressFamilies": "AF_UNIX AF_INET AF_INET6 AF_NETLINK" if online else NO_FAMILY,
     }
     return [
         *(

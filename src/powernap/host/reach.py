@@ -54,16 +54,15 @@ async def tcp(place: Place, port: int, limit: float) -> Answer:
     """Whether somebody answers at a port, by accepting or by refusing."""
     what = f"tcp:{port} of {place.address[0]}"
     loop = asyncio.get_running_loop()
-    with socket.socket(
-        place.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
-    ) as opened:
-        try:
+    kind = socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
+    try:
+        with socket.socket(place.family, kind) as opened:
             async with asyncio.timeout(limit):
                 await loop.sock_connect(opened, place.at(port))
-        except ConnectionRefusedError:
-            return Answer(UP, f"{what} refuses connections")
-        except OSError as error:  # TimeoutError is one
-            return _failed(what, error, limit)
+    except ConnectionRefusedError:
+        return Answer(UP, f"{what} refuses connections")
+    except OSError as error:  # TimeoutError is one
+        return _failed(what, error, limit)
     return Answer(UP, f"{what} answers")
 
 

@@ -31,10 +31,16 @@ def read(path: str, names: tuple[str, ...]) -> dict[str, str]:
             raise SecretError(f"{path} is no file", "correct its name") from None
         raise SecretError(f"{path}: {error.strerror}", f"write it, and chmod 600 {path}") from None
     with file:
-        if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
+        if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077 and not _credential(path):
             raise SecretError(f"{path} can be read by others", f"chmod 600 {path}")
         content = file.read(LARGEST + 1)
     return parse(content, path, names)
+
+
+def _credential(path: str) -> bool:
+    """A credential of the service (systemd.exec(5), LoadCredential=): an access list lets its user read it, of which the group's bits tell."""
+    directory = os.environ.get("CREDENTIALS_DIRECTORY", "")
+    return bool(directory) and os.path.dirname(os.path.realpath(path)) == os.path.realpath(directory)
 
 
 def parse(content: bytes, path: str, names: tuple[str, ...]) -> dict[str, str]:

@@ -7,6 +7,10 @@ import stat
 
 from powernap.host.files import Files, TreeFiles, matching
 
+CONSOLES = "/sys/class/vc"
+VIRTUAL, CONSOLE_MAX = 4, 63
+"""Major number of virtual consoles, and the last minor number of one (Documentation/admin-guide/devices.txt)."""
+
 
 def write_to_all(files: Files, text: str) -> int:
     """Write one line to each terminal whose user takes messages (``mesg y``: the group may write); answers how many got it.
@@ -18,13 +22,25 @@ def write_to_all(files: Files, text: str) -> int:
         return 0
     words = "".join(c if c.isprintable() else "?" for c in text)
     paths = [*matching(files, "/dev/pts/[0-9]*"), *matching(files, "/dev/tty[0-9]*")]
-    return sum(_write(root + path, f"\r\n\aPowerNap: {words}\r\n") for path in paths)
+    return sum(_write(files, root + path, f"\r\n\aPowerNap: {words}\r\n") for path in paths)
 
 
-def _write(path: str, text: str) -> bool:
+def unused(files: Files, device: int) -> bool:
+    """A virtual console that nobody has opened, which udev lets the group write, too: the kernel would make it for us, with memory that it keeps
+    (vt_ioctl(2), VT_DISALLOCATE). Number 0 is whichever is shown.
+    """
+    number = os.minor(device)
+    if os.major(device) != VIRTUAL or number > CONSOLE_MAX:
+        return False
+    return number == 0 or not files.exists(f"{CONSOLES}/vcs{number}")
+
+
+def _write(files: Files, path: str, text: str) -> bool:
     try:
         found = os.stat(path)
         if not stat.S_ISCHR(found.st_mode) or not found.st_mode & stat.S_IWGRP:
+            return False
+        if unused(files, found.st_rdev):
             return False
         fd = os.open(path, os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:

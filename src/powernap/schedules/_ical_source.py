@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from typing import TYPE_CHECKING, Any
 
 from powernap.host import calendars, regular_file
@@ -21,6 +22,8 @@ HERE = ("localhost", "127.0.0.1", "[::1]")
 CERTIFICATES = 1 << 20
 """Bytes; the system's own are 0.3 MiB."""
 SECRETS = ("user", "password", "address")
+INSTALL = f"{sys.prefix}/bin/pip install '.[ical]' in PowerNap's source"
+"""Into the environment that PowerNap runs in, which is on no index of packages."""
 
 
 def wrong(value: str) -> str | None:
@@ -56,6 +59,11 @@ def _server(address: str) -> tuple[str, ...]:
     """Scheme, host and port of an address; webcal is how programs say that https serves a calendar."""
     found = ADDRESS.fullmatch(address)
     return (re.sub("^webcals?", "https", found[1]), "://", found[2].lower(), found[3] or "") if found else ()
+
+
+def remedy(reason: str) -> str:
+    """What to do about why a calendar could not be read; mostly that is for its server's admin, and empty."""
+    return INSTALL if reason.endswith(" is not installed") else ""
 
 
 def key(options: Options) -> str:

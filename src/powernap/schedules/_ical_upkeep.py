@@ -15,7 +15,7 @@ from powernap.core.value import dataclass
 from powernap.host import calendars, regular_file
 from powernap.host.inotify import on_disk
 from powernap.schedules import ScheduleError
-from powernap.schedules._ical_source import is_file, key, shown, wanted
+from powernap.schedules._ical_source import is_file, key, remedy, shown, wanted
 
 if TYPE_CHECKING:
     from powernap.host.calendars import Attempts, Head
@@ -49,7 +49,8 @@ def state(host: Host, options: Options) -> State:
         return State()
     made = calendars.attempts(host.state, key(options))
     head = calendars.head(host.state, key(options))
-    reason = f"{shown(options)}: {made.reason}" if made.reason else ""
+    reason = "; ".join(filter(None, (made.reason, remedy(made.reason))))
+    reason = f"{shown(options)}: {reason}" if reason else ""
     return State(made.good, made.since, reason, head.notes if head else ())
 
 

@@ -23,7 +23,7 @@ from powernap.host import calendars, zones
 from powernap.host.availability import Availability, available, unavailable
 from powernap.host.inotify import on_disk
 from powernap.schedules import Doubt, ScheduleError, _ical_source, named
-from powernap.schedules._ical_source import is_file, is_open, key, shown
+from powernap.schedules._ical_source import INSTALL, is_file, is_open, key, remedy, shown
 from powernap.schedules._ical_upkeep import State, due, origin, refresh, state
 from powernap.schedules._options import check_deepest, deepening, zone_of
 
@@ -50,7 +50,6 @@ __all__ = [
 ]
 
 LIBRARIES = ("icalendar", "recurring_ical_events")
-INSTALL = "pip install 'powernapd[ical]'"
 
 
 @dataclass(frozen=True)
@@ -185,7 +184,7 @@ def _never(host: Host, options: Options) -> ScheduleError:
         return ScheduleError(f"{shown(options)}: its copy cannot be read (Permission denied)", "run as root")
     if not made.reason:
         return ScheduleError(f"{shown(options)} has not been read yet", soon=True)
-    return ScheduleError(f"{shown(options)} could never be read: {made.reason}")
+    return ScheduleError(f"{shown(options)} could never be read: {made.reason}", remedy(made.reason))
 
 
 def _spans(

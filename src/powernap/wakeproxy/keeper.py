@@ -1,7 +1,8 @@
 """One machine kept: its timetable, when it is woken next, and what came of the last time.
 
-A need is taken up once: a machine that was up for it and went down again has been switched off by somebody, who is not fought. One that did not come is
-tried again while it is needed. After a start, and after the clock was set, every need that stands is looked at anew.
+A need is taken up once: a machine that was up for it and went down again has been switched off by somebody, who is not fought. One that was up in
+time is looked at once more when it is needed, since it may have napped meanwhile; one that did not come is tried again while it is needed. After a
+start, and after the clock was set, every need that stands is looked at anew.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from collections.abc import Callable
 from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 
-from powernap.core.timetable import Period
+from powernap.core.timetable import OFF, Period
 from powernap.core.units import show_duration
 from powernap.daemon import timetables
+from powernap.daemon.asides import Asides
 from powernap.daemon.asking import DAY, RIGHT, Asking, Watch
 from powernap.daemon.leads import BOOT, Leads
 from powernap.daemon.timetables import Answers
@@ -44,9 +46,10 @@ class Keeper:
     """Made in a running loop.
 
     :param leads: what was learned of how long it takes. :param changed: called when something else may be next.
-    :param watch: has its schedules' files watched.
-    :ivar taken: needs that were taken up; ``owed``: one that is there, and was not or failed; ``coming``: the next one. :ivar ask_at: when its schedules are to be asked again.
-    :ivar outcome: of the last time, and ``since`` when that is so.
+    :param watch: has its schedules' files watched. :param asides: where its schedules are asked, of all machines.
+    :ivar taken: needs that were taken up; ``early``: one for which it was up before it began; ``owed``: one that is there, and was not or failed;
+        ``held``: those that stand; ``coming``: the next one. :ivar ask_at: when its schedules are to be asked again.
+    :ivar begun: the need that was tried for last, and since when. :ivar outcome: of the last time, and ``since`` when that is so.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class Keeper:
         say: Say,
         changed: Callable[[], None],
         watch: Watch,
+        asides: Asides,
     ) -> None:
         self.config, self.leads, self.means, self.say, self.changed = config, leads, means, say, changed
         self.clock, self.watch = means.machine.clock, watch
@@ -66,11 +70,16 @@ class Keeper:
             self._schedule_says,
             self._late,
             watch=lambda schedule, paths: watch(f"{config.name}/{schedule}", paths),
+            asides=asides,
+            else_="nobody is woken for it",
         )
         self.periods: list[Period] = []
         self.owed: Want | None = None
         self.coming: Want | None = None
+        self.held: list[Want] = []
         self.taken: set[tuple[str, float]] = set()
+        self.early: tuple[str, float] | None = None
+        self.begun: tuple[tuple[str, float], float] = (("", 0.0), 0.0)
         self.again = -inf
         self.ask_at = inf
         self.unasked = self.being_asked = False
@@ -87,7 +96,7 @@ class Keeper:
 
     def lead(self) -> float:
         """Seconds: so much earlier than it is needed it is woken."""
-        return self.leads.lead(BOOT) if BOOT in self.leads.known else self.config.target.boot
+        return wanted.lead(self.config.target, self.leads)
 
     # ------------------------------------------------------------ what is wanted
 
@@ -113,24 +122,40 @@ class Keeper:
         if before is not None and before.at <= now and before.key not in self.taken:
             self._passed(before, now)
         held = wanted.standing(self.periods, now, self._wakes)
+        gone_on = [
+            each for each in held if any(old.key in self.taken and old.goes_on_as(each) for old in self.held)
+        ]
+        self.taken |= {each.key for each in gone_on}
+        self.held = held
         fresh = [each for each in held if each.key not in self.taken]
         if fresh:
             if self.owed is None or self.owed.key != fresh[-1].key:
                 self.again = -inf
             self.owed = fresh[-1]
-        elif self.owed is not None and now >= self.owed.until:
-            self.owed = None
+        elif self.owed is not None:
+            self.owed = self._still(self.owed, now)
         if self.waking is None:  # what is over comes no more
             self.taken &= {each.key for each in (*held, self.coming, self.owed) if each}
 
+    def _still(self, owed: Want, now: float) -> Want | None:
+        """What it is needed for, if it still is: the schedules may say something else by now."""
+        if owed.at > now:
+            return self.coming if self.coming is not None and self.coming.key == owed.key else None
+        if owed.after_off:
+            off = any(each.says == OFF for each in self.periods if each.start <= now < each.end)
+            return owed if now < owed.until and not off else None
+        return next((each for each in self.held if each.schedule == owed.schedule), None)
+
     def _next(self, now: float) -> Want | None:
-        told = self.asking.told
-        spans = {each.name: told[each.name].spans for each in self.asking.schedules if each.name in told}
+        schedules = self.config.schedules.values()
+        spans = wanted.known(
+            schedules, {name: (told.spans, told.end) for name, told in self.asking.told.items()}
+        )
         if now < RIGHT or not spans:
             self.periods = []
             return None
         answers = Answers(now, max(self.asking.end, now + DAY), spans)
-        said = timetables.together(answers, self.config.schedules.values())
+        said = timetables.together(answers, schedules)
         self.periods = timetables.timetable(answers, said, ())
         return wanted.coming(self.periods, now, self._wakes)
 
@@ -140,7 +165,7 @@ class Keeper:
     def _passed(self, want: Want, now: float) -> None:
         """It came while this machine slept, or its clock was wrong."""
         if now < want.until:
-            self.owed = want
+            self.owed, self.again = want, -inf
         elif self.owed is None:
             self.say("missed", self.name, f"it was needed for {want}, and that is over")
 
@@ -152,7 +177,7 @@ class Keeper:
     def forget(self) -> None:
         """The clock is another one: what was taken up by the old one says nothing, and what was owed may lie ahead again."""
         self.taken.clear()
-        self.again = -inf
+        self.early, self.again = None, -inf
         if self.owed is not None and self.owed.at > self.clock.wall():
             self.owed = None
 
@@ -165,7 +190,8 @@ class Keeper:
         if self.owed is not None:
             return max(now, self.again)
         if self.coming is not None and self.coming.key not in self.taken:
-            return self.coming.at - self.lead() - waking.LOOK_MAX
+            again = self.coming.key == self.early
+            return self.coming.at - (0.0 if again else self.lead() + waking.LOOK_MAX)
         return None
 
     def look_at(self, now: float) -> float:
@@ -197,12 +223,17 @@ class Keeper:
         def told(how: str) -> None:
             self.say("waking", self.name, f"for {want}: {how}")
 
+        if self.begun[0] != want.key:
+            self.begun = want.key, self.clock.wall()
         try:
             limit = max(self.config.target.boot, self.lead())
             outcome = await waking.wake(self.config, self.means, limit, told)
             self._learn(outcome, want)
             if not outcome.up:
                 self.owed, self.again = want, self.clock.wall() + AGAIN
+            elif self.clock.wall() < want.at:
+                self.early = want.key
+                self.taken.discard(want.key)
             self._tell(outcome, want)
         except Exception as error:
             self.owed, self.again = want, self.clock.wall() + AGAIN
@@ -220,12 +251,14 @@ class Keeper:
         except OSError as error:
             self.say("defect", self.name, f"{self.leads.path} cannot be written ({error.strerror})")
         late = self.clock.wall() - want.at
-        if late > TOLD:
+        if late > TOLD and self.begun[1] < want.at + TOLD:  # else it was powerwaked that came late
             self.say("late", self.name, f"{show_duration(round(late))} after {want}")
 
     def _tell(self, outcome: Outcome, want: Want) -> None:
         known = self.outcome is not None and self.outcome.up
-        self.outcome, self.since = outcome, self.clock.wall()
+        if self.outcome is None or self.outcome.up != outcome.up:
+            self.since = self.clock.wall()
+        self.outcome = outcome
         before, self.complained = self.complained, None if outcome.up else (want.key, outcome.remedy)
         if outcome.up and outcome.used:
             after = show_duration(outcome.seconds)
@@ -243,21 +276,14 @@ class Keeper:
         if found is None or self._off_at(now) > now:
             return
         self.seen_off = found.at
-        answer = await self.means.look(self.config.target, waking.LOOK_MAX)
+        answer = await self.means.look(self.config, waking.LOOK_MAX)
         if answer.up:
             self.say("not-off", self.name, f"by {found} it should be off: {answer.detail}")
 
     # ------------------------------------------------------------ told
 
     def _schedule_says(self, what: str, stage: str = "", detail: str = "") -> None:  # noqa: ARG002 - daemon.night.Say
-        """Of Asking, whose words are for one's own machine."""
-        schedule = detail.partition(":")[0]
-        trouble = self.asking.troubles.get(schedule)
-        if trouble is None:
-            self.say(what, self.name, schedule)
-            return
-        known = "what it said last goes on" if schedule in self.asking.told else "nobody is woken for it"
-        self.say(what, self.name, f"{schedule} cannot tell: {trouble.error.reason}; {known}", trouble.error.remedy)  # fmt: skip
+        self.say(what, self.name, detail)
 
     def _late(self) -> None:
         self.conclude()

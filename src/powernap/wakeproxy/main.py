@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import fcntl
 import os
 import signal
 import time
@@ -22,12 +24,15 @@ from powernap.host.notify import notify, watchdog_period
 from powernap.wakeproxy.confirm import Looks
 from powernap.wakeproxy.gate import Gate
 from powernap.wakeproxy.places import Places
+from powernap.wakeproxy.probes import Probes, shortened
 from powernap.wakeproxy.roster import Roster
 from powernap.wakeproxy.waking import Means
 from powernap.wakeproxy.words import LOUD, sentence
 
 BROKEN, NOT_PERMITTED = 70, 3
 """Exit statuses besides 0."""
+AFTER_DEFECT = 60.0
+"""Seconds."""
 
 
 class Voice:
@@ -49,7 +54,7 @@ class Voice:
         missing = sorted(name for name, each in facts.items() if each["state"] == "not-up")
         notify(
             f"STATUS={many(len(states), 'machine')}, {states.count('waking')} being woken"
-            + (f"; not up: {', '.join(missing)}" if missing else "")
+            + (f"; not up: {shortened(missing)}" if missing else "")  # systemd takes no more than 4096 bytes
         )
         try:
             documents.replace(self.places.status, {"version": 1, "time": time.time(), "hosts": facts}, 0o644, durable=False)  # fmt: skip
@@ -60,12 +65,24 @@ class Voice:
         else:
             self.trouble = ""
 
+    def forget(self) -> None:
+        """Nobody is kept any more."""
+        with contextlib.suppress(OSError):
+            os.unlink(self.places.status)
+
 
 def run(inventory: Inventory, config: str, places: Places, journal: Journal) -> int:
     """Serve until asked to stop; the exit status. :param config: where the inventory came from, to load it again."""
     huge_pages.refuse()
     try:
         os.makedirs(places.runtime, mode=0o755, exist_ok=True)
+        alone(places.runtime)
+    except BlockingIOError:
+        journal.log(
+            f"another powerwaked runs with {places.runtime}; stop it: two would wake the same machines twice",
+            WARNING,
+        )
+        return NOT_PERMITTED
     except OSError as error:
         journal.log(f"{places.runtime}: {error.strerror}; give --runtime a directory of yours", WARNING)
         return NOT_PERMITTED
@@ -78,6 +95,16 @@ def run(inventory: Inventory, config: str, places: Places, journal: Journal) -> 
     return 0
 
 
+def alone(runtime: str) -> None:
+    """Held until this process ends, however it does (flock(2)); ``BlockingIOError`` where another one holds it."""
+    fd = os.open(runtime, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(fd)
+        raise
+
+
 async def serve(inventory: Inventory, config: str, places: Places, journal: Journal) -> None:
     """Until SIGTERM or SIGINT; SIGHUP reads the inventory again."""
     loop, done = asyncio.get_running_loop(), asyncio.Event()
@@ -85,19 +112,23 @@ async def serve(inventory: Inventory, config: str, places: Places, journal: Jour
     gate = Gate(inventory.together.at_once, inventory.together.apart)
     means = Means(Host(state=places.state), gate, find, Looks().look)
     roster = Roster(inventory, places.state, means, voice.say, lambda: voice.publish(roster.facts()))
+    probes = Probes(means.machine, find, lambda detail: voice.say("note", detail=detail))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, done.set)
-    loop.add_signal_handler(signal.SIGHUP, lambda: reload(roster, config, voice))
+    loop.add_signal_handler(signal.SIGHUP, lambda: reload(roster, probes, config, voice))
+    loop.set_exception_handler(lambda _, context: startled(roster, voice, context))
     voice.say("started", detail=f"{__version__} began: {many(len(inventory.hosts), 'machine')} in {config}")
     for note in inventory.notes:
         voice.say("note", detail=str(note))
-    tell_probes(roster, voice)
+    probes.look(inventory.hosts.values())
     roster.look()
     notify("READY=1")
     watchdog(loop, watchdog_period())
     await done.wait()
     notify("STOPPING=1")
     roster.close()
+    probes.close()
+    voice.forget()
     voice.say("stopped")
     journal.close()
 
@@ -108,17 +139,16 @@ def find(kind: str) -> wakers.WakerModule:
     return module
 
 
-def tell_probes(roster: Roster, voice: Voice) -> None:
-    """Methods that cannot be used from here now: better known today than on the morning on which they are needed."""
-    for host in roster.inventory.hosts.values():
-        for method in host.methods:
-            answer = find(method.type).probe(roster.means.machine, method.options)
-            if not answer:
-                detail = f"{host.name} could not be woken by {method.type} now: {answer.detail}"
-                voice.say("note", detail=f"{detail}; {answer.remedy}" if answer.remedy else detail)
+def startled(roster: Roster, voice: Voice, context: dict[str, Any]) -> None:
+    """A defect that nobody catches. What it left undone is done a little later: a timer that is not set again would wake nobody."""
+    error = context.get("exception")
+    voice.say("defect", detail=f"{type(error).__name__}: {error}" if error else str(context.get("message")))
+    for line in traceback.format_exception(error) if error else ():
+        voice.journal.log(line.rstrip(), WARNING)
+    roster.loop.call_later(AFTER_DEFECT, roster.look)
 
 
-def reload(roster: Roster, config: str, voice: Voice) -> None:
+def reload(roster: Roster, probes: Probes, config: str, voice: Voice) -> None:
     """An inventory with faults changes nothing."""
     notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
     try:
@@ -129,6 +159,7 @@ def reload(roster: Roster, config: str, voice: Voice) -> None:
     else:
         roster.take(inventory)
         voice.say("reloaded", detail=many(len(inventory.hosts), "machine"))
+        probes.look(inventory.hosts.values())
         roster.look()
     notify("READY=1")
 

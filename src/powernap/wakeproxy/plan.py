@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from datetime import datetime
 from typing import Any
@@ -13,8 +14,9 @@ from powernap.core.timetable import FREE, Period
 from powernap.core.units import show_duration
 from powernap.daemon import timetables
 from powernap.daemon.asking import REACHES
-from powernap.daemon.leads import BOOT, Leads
-from powernap.host import zones
+from powernap.daemon.leads import Leads
+from powernap.daemon.timetables import Answers
+from powernap.host import calendars, zones
 from powernap.host.host import Host
 from powernap.schedules import ScheduleError
 from powernap.wakeproxy import wanted
@@ -54,8 +56,22 @@ def document_of(inventory: Inventory, places: Places, machine: Host) -> dict[str
         "at_once": inventory.together.at_once,
         "apart_s": inventory.together.apart,
         "hosts": [_host(each, known.get(name, {}), places, machine, now) for name, each in sorted(inventory.hosts.items())],
-        "notes": [str(note) for note in inventory.notes],
+        "notes": [*map(str, inventory.notes), *_hidden(inventory, places)],
     }  # fmt: skip
+
+
+def _hidden(inventory: Inventory, places: Places) -> list[str]:
+    """What only root sees: copies of calendars are their readers' own."""
+    schedules = [each for host in inventory.hosts.values() for each in host.schedules.values()]
+    if not places.state or not any(each.type == "ical" for each in schedules):
+        return []
+    try:
+        os.listdir(os.path.join(places.state, calendars.DIRECTORY))
+    except PermissionError:
+        return ["what powerwaked has read of calendars is not for everybody: sudo powerwaked --plan shows it"]
+    except OSError:
+        return []
+    return []
 
 
 def _status(path: str) -> dict[str, Any]:
@@ -74,9 +90,7 @@ def _host(
     periods, troubles = _periods(config, machine, now)
     need = _next(config, periods, now)
     path = f"{places.state}/lead-times/{config.name}.json" if places.state else ""
-    leads = Leads(machine.files, path)
-    own = leads.lead(BOOT) if BOOT in leads.known else config.target.boot
-    lead = float(known.get("lead_s", own))
+    lead = float(known.get("lead_s", wanted.lead(config.target, Leads(machine.files, path))))
     return {
         "name": config.name,
         "address": config.target.address,
@@ -104,6 +118,8 @@ def _periods(config: HostConfig, machine: Host, now: float) -> tuple[list[Period
     troubles: dict[str, ScheduleError] = {}
     for reach in REACHES:
         answers = timetables.ask(machine, schedules, now, now + reach, local)
+        told = {name: (spans, answers.ends.get(name, answers.end)) for name, spans in answers.spans.items()}
+        answers = Answers(now, answers.end, wanted.known(schedules, told), answers.troubles)
         periods = timetables.timetable(answers, timetables.together(answers, schedules), ())
         troubles = dict(answers.troubles)
         if _next(config, periods, now):

@@ -14,6 +14,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 
 from powernap.core.units import show_duration
+from powernap.daemon.asides import Asides
 from powernap.daemon.leads import Leads
 from powernap.daemon.settling import Settling
 from powernap.daemon.upkeep import Upkeep
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 
 TOGETHER = 0.05
 """Seconds in which several machines may have answered before it is planned anew, for all of them."""
-ASKED_TOGETHER = 8
-"""Machines whose schedules are asked at the same time: each is a thread."""
+ASKED_TOGETHER, THREADS = 8, 48
+"""Schedules asked at the same time, and threads with those that hang (on a server that is gone); as many machines have their turn."""
 
 
 class Timer(Protocol):
@@ -65,7 +66,8 @@ class Roster:
         self.clock = means.machine.clock
         self.keepers: dict[str, Keeper] = {}
         self.tasks: set[asyncio.Task[None]] = set()
-        self.asked = asyncio.Semaphore(ASKED_TOGETHER)
+        self.asked, self.asides = asyncio.Semaphore(ASKED_TOGETHER), Asides(ASKED_TOGETHER, THREADS)
+        self.queued: set[Keeper] = set()
         self.offset = self._offset()
         self.settling = Settling(self.look)
         self.planning: asyncio.TimerHandle | None = None
@@ -75,7 +77,7 @@ class Roster:
         self.closed = False
         self.timer = timer(self._came)
         self.watched = WatchedFiles(self.settling.touched)
-        self.upkeep = Upkeep(means.machine, (), self.look)
+        self.upkeep = Upkeep(means.machine, (), self.settling.touched)
         self.take(inventory)
 
     def take(self, inventory: Inventory) -> None:
@@ -85,13 +87,15 @@ class Roster:
         self.keepers = {
             name: before.pop(name)
             if name in before and before[name].config == each
-            else Keeper(each, self._leads(name), self.means, self.say, self._changed, self.watched.place)
+            else Keeper(
+                each, self._leads(name), self.means, self.say, self._changed, self.watched.place, self.asides
+            )
             for name, each in inventory.hosts.items()
         }
         for each in before.values():
             each.close()
         self.upkeep.close()
-        self.upkeep = Upkeep(self.means.machine, _distinct(inventory.hosts.values()), self.look)
+        self.upkeep = Upkeep(self.means.machine, _distinct(inventory.hosts.values()), self.settling.touched)
 
     def _leads(self, name: str) -> Leads:
         path = os.path.join(self.state, "lead-times", f"{name}.json") if self.state else ""
@@ -111,13 +115,20 @@ class Roster:
     def _ask(self, keepers: Iterable[Keeper]) -> None:
         for each in list(keepers):
             each.ask_at = inf  # until they have answered
-            self._do(self._asked(each))
+            if each not in self.queued:  # it has not had its turn yet
+                self.queued.add(each)
+                self._do(self._asked(each))
         self._plan()
 
     async def _asked(self, keeper: Keeper) -> None:
-        async with self.asked:
-            await keeper.ask()
-        self._learned(keeper)
+        try:
+            async with self.asked:
+                self.queued.discard(keeper)
+                if not keeper.asking.closed:
+                    await keeper.ask()
+            self._learned(keeper)
+        except Exception as error:
+            self.say("defect", keeper.name, f"{type(error).__name__}: {error}")
         self._changed()
 
     def _do(self, work: Any) -> None:

@@ -14,10 +14,11 @@ from powernap.core.units import many, show_duration
 from powernap.core.value import dataclass
 from powernap.daemon.asides import Asides, CrowdedError
 from powernap.host.reach import UNKNOWN, Answer
+from powernap.schedules._plain import plain
 from powernap.wakers import Context, WakeError
 
 if TYPE_CHECKING:
-    from powernap.config.inventory import HostConfig, MethodConfig, Target
+    from powernap.config.inventory import HostConfig, MethodConfig
     from powernap.host.host import Host
     from powernap.wakeproxy.gate import Gate
     from powernap.wakers import WakerModule
@@ -57,19 +58,30 @@ class Means:
     machine: Host
     gate: Gate
     find: Callable[[str], WakerModule]
-    look: Callable[[Target, float], Awaitable[Answer]]
+    look: Callable[[HostConfig, float], Awaitable[Answer]]
     asides: Asides = field(default_factory=lambda: Asides(AT_ONCE, THREADS))
 
 
 @dataclass
 class Attempt:
-    """One method, as far as it has come."""
+    """One method, as far as it has come.
+
+    :ivar pending: its last use, which may hang. :ivar unsure: nobody knows what came of that.
+    """
 
     kind: str
     began: float
     used: int = 0
     how: str = ""
     error: WakeError | None = None
+    pending: asyncio.Future[str] | None = None
+    unsure: bool = False
+
+    def may(self, module: WakerModule, seen: Answer) -> bool:
+        """Use it now. One that is still at it is not begun again; and a power button is pressed once, and on no state that is not known."""
+        if self.pending is not None and not self.pending.done():
+            return False
+        return module.REPEAT or not (self.used or self.unsure or seen.state == UNKNOWN)
 
 
 async def wake(host: HostConfig, means: Means, limit: float, told: Callable[[str], None]) -> Outcome:
@@ -77,14 +89,14 @@ async def wake(host: HostConfig, means: Means, limit: float, told: Callable[[str
 
     :param limit: seconds for each method. :param told: hears of each method's first use, in words.
     """
-    answer = await means.look(host.target, LOOK_MAX)
+    answer = await means.look(host, LOOK_MAX)
     if answer.up:
         return Outcome(up=True, detail=answer.detail)
     attempts: list[Attempt] = []
     for method in host.methods:
         attempt = await _begin(method, means)
         attempts.append(attempt)
-        answer = await _try(host, method, means, attempt, limit, told)
+        answer = await _try(host, method, means, attempt, answer, limit, told)
         if answer.up:
             break
     used, now = sum(each.used for each in attempts), asyncio.get_running_loop().time()
@@ -106,31 +118,43 @@ async def _try(
     method: MethodConfig,
     means: Means,
     attempt: Attempt,
+    answer: Answer,
     limit: float,
     told: Callable[[str], None],
 ) -> Answer:
-    """Until it is up, or the limit has passed; the last answer."""
+    """Until it is up, or the limit has passed; the last answer.
+
+    :param answer: what the machine said before.
+    """
     loop, module, pause = asyncio.get_running_loop(), means.find(method.type), FIRST_PAUSE
     again = attempt.began
     while True:
-        if loop.time() >= again and (module.REPEAT or not attempt.used):
-            await _use(host, method, means, attempt)
-            if attempt.used == 1:
-                told(f"{attempt.kind} {attempt.how}".strip())
+        if loop.time() >= again:
+            if attempt.may(module, answer):
+                first = not attempt.used
+                await _use(host, method, means, attempt)
+                if first and attempt.used:
+                    told(f"{attempt.kind} {attempt.how}".strip())
+            elif not attempt.used and attempt.error is None:
+                attempt.error = WakeError(
+                    "it is not used while nobody knows whether the machine is up", answer.remedy
+                )
             again, pause = loop.time() + pause, pause * 2
-        answer = await means.look(host.target, min(LOOK_MAX, max(LOOK_MIN, again - loop.time())))
+        answer = await means.look(host, min(LOOK_MAX, max(LOOK_MIN, again - loop.time())))
         passed = loop.time() - attempt.began
         if answer.up or passed >= limit:
             return answer
         least, most = BETWEEN
         wait = min(max(passed / 20, least), most, limit - passed)
-        await asyncio.sleep(min(wait, max(again - loop.time(), 0.0)) if module.REPEAT else wait)
+        await asyncio.sleep(min(wait, max(again - loop.time(), 0.0)))
 
 
 async def _use(host: HostConfig, method: MethodConfig, means: Means, attempt: Attempt) -> None:
     """Once. What goes wrong is kept; the next time may do better."""
-    context = Context(means.machine, host.name, host.target.address)
     module = means.find(method.type)
+    context = Context(means.machine, host.name, host.target.address, getattr(module, "LIMIT", Context.limit))
+    if attempt.error is not None and not module.REPEAT:
+        await means.gate.go()  # it may be the one that starts it
     try:
         done = await means.asides.do(
             lambda: module.wake(context, method.options), f"{method.type}-{host.name}", context.limit
@@ -138,18 +162,21 @@ async def _use(host: HostConfig, method: MethodConfig, means: Means, attempt: At
     except CrowdedError as error:
         attempt.error = WakeError(str(error))
         return
-    attempt.error = _error(done, context.limit)
+    attempt.pending, attempt.error = done, _error(done, context.limit)
+    attempt.unsure = not done.done() or not isinstance(done.exception(), WakeError | None)
     if attempt.error is None:
-        attempt.used, attempt.how = attempt.used + 1, done.result()
+        attempt.used, attempt.how = attempt.used + 1, plain(done.result())
 
 
 def _error(done: asyncio.Future[str], limit: float) -> WakeError | None:
     if not done.done():
         return WakeError(f"it did not return within {limit:g}s")
     error = done.exception()
-    if error is None or isinstance(error, WakeError):
-        return error
-    return WakeError(f"{type(error).__name__}: {error}", "please report this")
+    if error is None:
+        return None
+    if isinstance(error, WakeError):  # it may quote what a machine has said
+        return WakeError(plain(error.reason), plain(error.remedy))
+    return WakeError(plain(f"{type(error).__name__}: {error}"), "please report this")
 
 
 def _what_was_done(attempts: list[Attempt], answer: Answer, limit: float) -> str:

@@ -15,7 +15,7 @@ SENTENCES = {
     "late": "{host} was up late: {detail}",
     "missed": "{host} was not woken: {detail}",
     "not-off": "{host} is up, and {detail}; it must go off by itself, nothing here switches it off",
-    "schedule-failed": "{host}: {detail}",
+    "schedule-failed": "{host}: a schedule cannot tell: {detail}",
     "schedule-recovered": "{host}: {detail} can tell again",
     "clock-set": "the clock was set by {detail}: every machine that is needed now is looked at",
     "defect": "{host} {detail}; going on",

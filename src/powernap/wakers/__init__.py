@@ -6,16 +6,18 @@ A waker ``magic-packet`` is the module ``magic_packet.py``. Its docstring's firs
     a frozen dataclass of :func:`powernap.core.options.option` fields;
 ``REPEAT``
     whether it may be used again while nobody knows what came of it: a packet that was lost tells nobody, and a second one does no harm. A power
-    button pressed twice does;
+    button pressed twice does: a method without it is used once, and only on a machine of which is known that it is not up. What it raises as
+    ``WakeError`` was not done, and is tried again; of anything else, also that it does not return, nobody knows;
 ``REMEDY``
     what an admin should look at when it was used and the machine did not come;
 ``probe(host, options) -> Availability``
     can it be used from this machine? Looks only;
 ``wake(context, options) -> str``
-    does it once, and says what it did, in words: ``through eth0``. Raises ``WakeError``. It may block, for ``context.limit`` at most.
+    does it once, and says what it did, in words: ``through eth0``. Raises ``WakeError``. It may block, for ``context.limit`` at most. It is not
+    begun again for the same machine while it hangs.
 
-Two more are optional: ``state(context, options) -> str``, what it knows of the machine's power (one of :data:`STATES`), and ``off(context, options) -> str``,
-which switches it off. A magic packet can do neither.
+Three more are optional: ``LIMIT``, the seconds that it may take, where the context's own are not enough; ``state(context, options) -> str``, what it knows of the machine's power (one of :data:`STATES`), and
+``off(context, options, *, force: bool) -> str``, which switches it off: gracefully, or at once. A magic packet can do neither.
 
 A waker may use what its context gives it. It does not retry, wait for the machine, spread several wakes over time or log, and knows no
 schedules: all that is in one place around it (:mod:`powernap.wakeproxy`).

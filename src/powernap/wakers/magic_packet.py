@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from powernap.core.options import option
 from powernap.core.value import dataclass
-from powernap.host import magic_send
+from powernap.host import magic_send, regular_file
 from powernap.host.availability import Availability, available, unavailable
+from powernap.host.inotify import on_disk
 from powernap.host.packets import parse_password
 from powernap.wakers import WakeError
 
@@ -25,6 +26,8 @@ REMEDY = (
     "see that its card is armed (on it, `ethtool CARD` shows Wake-on: g; its firmware must allow it), that the MAC address is that card's, "
     "and that it is in the segment that the packets go to"
 )
+SECRET_MAX = 4096
+"""Bytes."""
 PLUG_IN = "plug in its cable, or correct `interface`"
 
 
@@ -130,7 +133,7 @@ def _secret(host: Host, options: Options) -> bytes:
     if options.password_file is None:
         return b""
     try:
-        return parse_password(host.files.read(options.password_file))
+        return parse_password(regular_file.text(on_disk(host.files, options.password_file), SECRET_MAX))
     except OSError as error:
         raise WakeError(
             f"{options.password_file}: {error.strerror}", "let the user that wakes read it"
