@@ -187,7 +187,9 @@ def test_it_is_woken_confirmed_and_not_woken_twice(tmp_path: Path) -> None:
             again.until("web3 is up already, for office (daily): tcp:22 of 10.77.0.2 answers")
             assert "CapEff:\t0000000000000000" in Path(f"/proc/{again.process.pid}/status").read_text()
             found = again.until_state("up")
-            assert ("up", True) == (found["now"], 2 <= found["lead_s"] < 180)
+            assert ("up", 180.0) == (found["now"], found["lead_s"])  # once is not enough to trust
+            learned = json.loads((tmp_path / "state/lead-times/web3.json").read_text())
+            assert 1 == len(learned["boot"])
             assert 0 == again.stop()
         finally:
             again.process.kill()

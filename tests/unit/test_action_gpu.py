@@ -98,7 +98,7 @@ def test_without_nvidias_library(machine, monkeypatch):
     monkeypatch.setattr(nvml, "MODULE", "there_is_no_such_module")
     answer = probe(machine, "gpu")
     assert not answer
-    assert "nvidia-ml-py is not installed (pip install 'powernapd[nvidia]')" in answer.detail
+    assert f"nvidia-ml-py is not installed ({nvml.INSTALL})" in answer.detail
 
 
 def test_a_display_is_left_alone(machine):

@@ -90,6 +90,14 @@ def test_the_daemon_gets_length_and_reason(
     capsys.readouterr()
 
 
+def test_a_length_that_is_none_has_the_units_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """All of them: who wrote another one does not know which there are."""
+    with pytest.raises(SystemExit):
+        main.main(["postpone", "--for", "2weeks"])
+    assert '"2weeks" is not a duration; ' in (told := capsys.readouterr().err)
+    assert "the units are us, ms, s, sec, min, m, h, d, w" in told
+
+
 def test_without_a_daemon_that_is_said(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -253,6 +253,10 @@ def test_what_the_daemon_knows_is_said_below() -> None:
     assert (
         "Mon 23 Nov 11:30  12:30             up                     an exception: postponed (bob)\n" in text
     )
+    about.running["extended"][-1].update(postponed=0.0, off_until=at("2026-11-24 08:00"))
+    assert text == week(about, "2026-11-23", "2026-11-25"), (
+        "an admin has no limit, and postpones all the same"
+    )
     assert "Mon 23 Nov 12:30  18:00             free " in text
     assert (
         "Tue 24 Nov 18:00  20:00             up                     an exception: patch day (ann)  night (may nap"
@@ -470,7 +474,7 @@ def test_who_only_watches_and_where_the_zone_is_unknown_is_said() -> None:
     about = knows(OFFICE.replace('"act"', '"watch"'), "2026-11-23 12:00")
     about = dataclasses.replace(about, local=zones.Local(BERLIN, "UTC", "/etc/localtime leads nowhere"))
     text = week(about, "2026-11-23", "2026-11-24")
-    assert '  attention  mode = "watch": powernapd says what it would do, and does nothing' in text
+    assert '  attention   mode = "watch": powernapd says what it would do, and does nothing' in text
     assert "  attention   the machine's time zone is taken to be UTC: /etc/localtime leads nowhere" in text
 
 
@@ -705,5 +709,5 @@ def test_an_old_copy_of_a_calendar_and_what_it_leaves_out_are_said(tmp_path: Pat
     text = week(about, "2026-11-24", "2026-11-25")
     assert "  Tue 24 Nov 11:00  12:00           up    team: Meeting\n" in text
     assert "  attention   team cannot tell since Fri 20 Nov 07:00 (what it said last goes on): " in text
-    assert 3 == text.count('\n  attention  team: "Odd"')
-    assert "\n  attention  and 2 more such: `--json` shows them" in text
+    assert 3 == text.count('\n  attention   team: "Odd"')
+    assert "\n  attention   and 2 more such: `--json` shows them" in text

@@ -203,8 +203,8 @@ def test_what_is_not_named_is_counted(asked: Asked, capsys: pytest.CaptureFixtur
     asked.config.write_text(QUIET.replace("18:00", "20:00"))
     text = said(capsys, "skip", "office", "--for", "8d")
     assert text.count("the machine may go off") == 1
-    assert ", and 9 more times that `--json` names; it must be up from" in text
-    assert ", and once more" in said(capsys, "skip", "office", "--for", "28h")
+    assert ", and 10 more times that `--json` names; it must be up from" in text
+    assert ", and once more" in said(capsys, "skip", "office", "--for", "30h")
 
 
 def test_what_follows_in_several_stretches_is_said_once(

@@ -92,7 +92,13 @@ async def test_postponed_it_stays_up_from_now_until_so_long_after(diary: Diary) 
     """Who, from when until when and why is told once; the core is told at once."""
     assert off_at(diary) == TEN
     done = ask(diary, 1800.0, why="release")
-    assert done == {"schedule": "night", "was": TEN, "until": TEN + 1800.0, "left_s": 4 * HOUR - 1800.0}
+    assert done == {
+        "schedule": "night",
+        "was": TEN,
+        "until": TEN + 1800.0,
+        "ends": False,
+        "left_s": 4 * HOUR - 1800.0,
+    }
     assert off_at(diary) == TEN + 1800.0
     assert diary.up() == [("extended", "the schedule keeps it up: release (nobody)")]
     assert diary.said == [
@@ -171,7 +177,9 @@ def test_one_time_of_off_has_one_limit_whatever_it_is_made_of(tmp_path: Path, te
 @kept(at="2035-01-02 05:40")
 async def test_it_ends_with_the_off(diary: Diary) -> None:
     """At 06:00 no schedule wants it off any more."""
-    assert ask(diary, 3600.0)["until"] == SIX
+    done = ask(diary, 3600.0)
+    assert (done["until"], done["ends"]) == (SIX, True)
+    assert diary.said[-1][1].endswith(", until 06:00, when its time of off ends")
     assert diary.plan.off is None or off_at(diary) == TEN + 24 * HOUR
 
 
@@ -188,9 +196,11 @@ async def test_an_admin_has_no_limit_and_uses_nobodys(diary: Diary) -> None:
     """Root and group powernap: also where users may not."""
     object.__setattr__(diary.agenda.config, "off", Off(postpone=0.0))
     assert ask(diary, 7 * HOUR, ROOT) == {
-        "schedule": "night", "was": TEN, "until": TEN + 7 * HOUR, "left_s": None,
+        "schedule": "night", "was": TEN, "until": TEN + 7 * HOUR, "ends": False, "left_s": None,
     }  # fmt: skip
-    assert [each.postponed for each in diary.agenda.kept.extended] == [0.0]
+    [entry] = diary.agenda.kept.extended
+    assert (entry.postponed, entry.off_until > 0) == (0.0, True)
+    assert diary.up() == [("extended", "the schedule keeps it up: postponed (root)")]
 
 
 @kept()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from datetime import UTC, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -187,6 +188,20 @@ def test_without_a_copy_it_cannot_tell(host: Host) -> None:
         said(host, options)
     with pytest.raises(ScheduleError, match="no directory"):
         said(Host(clock=Clock(NOON)), options)
+
+
+def test_where_a_library_is_missing_it_is_said_how_to_install_it(host: Host) -> None:
+    """Into the environment that powernap runs in: where nothing is known, and where the last copy goes on."""
+    options = Options(source="/a.ics")
+    failed = calendars.Attempts(NOON, 0.0, NOON, 1, "the library icalendar is not installed")
+    calendars.remember(host.state, ical.key(options), failed)
+    install = f"{sys.prefix}/bin/pip install '.[ical]' in PowerNap's source"
+    with pytest.raises(ScheduleError, match="could never be read: the library icalendar") as caught:
+        said(host, options)
+    assert caught.value.remedy == install
+    read_into(host, options, calendar("DTSTART;VALUE=DATE:20261125"))
+    calendars.remember(host.state, ical.key(options), failed)
+    assert ical.state(host, options).reason == f"/a.ics: {failed.reason}; {install}"
 
 
 def test_a_copy_that_does_not_reach_so_far_is_not_taken_for_an_empty_calendar(host: Host) -> None:

@@ -74,9 +74,7 @@ def probe(host: Host, options: Options) -> Availability:
         if card.address in users
     ]
     if any(card.driver == "nvidia" for card in cards) and not nvml.installed(files):
-        notes.append(
-            "persistence is not looked at: nvidia-ml-py is not installed (pip install 'powernapd[nvidia]')"
-        )
+        notes.append(f"persistence is not looked at: nvidia-ml-py is not installed ({nvml.INSTALL})")
     if not changes:
         return unavailable("; ".join(notes) or "every card rests as deep as it can")
     return available("; ".join([*dict.fromkeys(_said(change) for change in changes), *notes]))

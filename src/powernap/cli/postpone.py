@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
                 "schedule": answer["schedule"],
                 **both("was", answer["was"], zone),
                 **both("until", answer["until"], zone),
-                "ends": answer["ends"],
+                "ends": bool(answer.get("ends")),
                 "left_s": answer["left_s"],
                 "said": said,
             }
@@ -66,5 +66,5 @@ def sentence(answer: dict[str, Any], until: str, was: str) -> str:
         more = f"; users may postpone it by {show_duration(rest // 60 * 60)} more"
     else:
         more = "; users may not postpone it any more"
-    ends = ", when its time of off ends" if answer["ends"] else ""
+    ends = ", when its time of off ends" if answer.get("ends") else ""
     return f"this machine stays up until {until}{ends} (schedule {answer['schedule']} wanted it off from {was}){more}"

@@ -11,6 +11,7 @@ import contextlib
 import errno
 import importlib
 import importlib.util
+import sys
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from powernap.host.files import Files
 
 MODULE = "pynvml"
+INSTALL = f"{sys.prefix}/bin/pip install nvidia-ml-py"
+"""Into the environment that PowerNap runs in."""
 # nvmlReturn_t
 ERRORS = {
     2: errno.EINVAL,

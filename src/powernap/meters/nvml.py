@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 SCOPE = "gpu"
 LOCAL = False
-INSTALL = "pip install 'powernapd[nvidia]'"
 BRIDGED = 10.0
 """Seconds between two samples of power that may be bridged."""
 
@@ -51,7 +50,7 @@ def probe(host: Host, options: Options) -> Availability:
     if not host.live and not hasattr(host.files, "nvml"):
         return unavailable("a recorded machine's cards cannot be asked")
     if not nvml.installed(host.files):
-        return unavailable("nvidia-ml-py is not installed", INSTALL)
+        return unavailable("nvidia-ml-py is not installed", nvml.INSTALL)
     asleep = [card for card in cards if card.status == "suspended"]
     if asleep:
         return unavailable(
