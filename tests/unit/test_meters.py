@@ -18,6 +18,7 @@ from powernap.config.model import Config, MeterConfig
 from powernap.core.energy import Energy, Sample, between
 from powernap.host.availability import UnavailableError
 from powernap.host.host import Host
+from powernap.host.nvml import INSTALL
 from powernap.meters import acpi, battery, hwmon, nvml, psu, rapl
 
 
@@ -353,7 +354,7 @@ def test_cards_of_nvidia_are_found_without_asking_them(
     assert "a recorded machine's cards cannot be asked" == nvml.probe(host, nvml.Options()).detail
     monkeypatch.setattr("powernap.host.nvml.MODULE", "there_is_no_such_module")
     answer = nvml.probe(Host(files=kernel), nvml.Options())
-    assert ("nvidia-ml-py is not installed", nvml.INSTALL) == (answer.detail, answer.remedy)
+    assert ("nvidia-ml-py is not installed", INSTALL) == (answer.detail, answer.remedy)
 
 
 def test_a_card_that_sleeps_is_not_measured_by_itself(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ class Telling:
         self.kept["command"]["command"] = self.node.config.warn.command
         left = at - self.node.host.clock.boottime()
         again = max(AGAIN, left / 10)
-        if left >= 2 * again:
+        if left >= 2 * again - 1:  # "2min" have begun to pass
             self.timer = self.node.loop.call_later(left - again, self._again)
         self._tell("warn")
 
