@@ -54,13 +54,13 @@ unit: $(STAMP)
 	$(BIN)/python tools/core_coverage.py
 
 integration: $(STAMP)
-	$(BIN)/pytest -q -n 2 -m "not alone" tests/integration
+	$(BIN)/pytest -q -n 3 -m "not alone" tests/integration
 	$(BIN)/pytest -q -m alone tests/integration
 
 lab: $(STAMP)
 	@tools/install_debs $(LAB_DEBS)
 	$(BIN)/python -m lab.build
-	$(BIN)/pytest -q -n 3 --dist worksteal -m "not long" tests/lab
+	$(BIN)/pytest -q -n 3 --dist worksteal --durations=10 -m "not long" tests/lab
 
 # Every claim that takes the guest: all of tests/lab, three guests at a time: each waits about a third of its time.
 lab-full: $(STAMP)
