@@ -15,8 +15,8 @@ import pytest
 from calendars import calendar, instant
 from machines import Clock
 from powernap.host import calendar_reader
-from powernap.host.calendar_reader import environment
 from powernap.host.host import Host
+from powernap.host.transient_unit import environment
 from powernap.schedules._ical_upkeep import DAY
 from powernap.schedules.ical import Options, due, refresh, spans
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 import powernap
-from powernap.host.calendar_reader import command, ending, environment
+from powernap.host.calendar_reader import command, ending
+from powernap.host.transient_unit import environment
 
 
 def test_without_systemd_it_is_a_child() -> None:

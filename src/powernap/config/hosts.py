@@ -15,12 +15,12 @@ from powernap.config.declared import declared
 from powernap.config.fill import Form
 from powernap.config.inventory import HostConfig, Inventory, Method, MethodConfig, Target, Together
 from powernap.config.kinds import SCHEDULES, WAKERS, KindError, Kinds
-from powernap.config.problems import ConfigErrors, Findings, Place, Problem, nearest
+from powernap.config.problems import ConfigErrors, Findings, Place, nearest
 from powernap.config.scheduling import refuse_circles
 from powernap.config.sections import schedules
 from powernap.config.sources import DIRECTORY, drop_ins, read
 from powernap.config.syntax import parse
-from powernap.config.tree import Layer, Table, Value
+from powernap.config.tree import Layer, Table, Value, is_section
 from powernap.core.value import dataclass
 from powernap.schedules._ical_source import is_open
 
@@ -77,7 +77,7 @@ def build(
     filled = form.fill(general, declared(Together), "", "")
     found = [_host(form, name, table, wakers) for name, table in tables.items()]
     if form.findings.problems or filled is None:
-        raise ConfigErrors(_in_order(form.findings, [file for file, _ in sources]))
+        raise ConfigErrors(form.findings.in_order([file for file, _ in sources]))
     hosts = {each.name: each for each in found if each is not None}
     _note_shared(form.findings, tables, hosts)
     return Inventory(
@@ -106,13 +106,6 @@ def _note_shared(
                 findings.note(place, f"host.{name}.wake", message, "correct one of them")
 
 
-def _in_order(findings: Findings, files: list[str]) -> list[Problem]:
-    """By file as they were read, then by line."""
-    rank = {file: number for number, file in enumerate(files)}
-    unique = dict.fromkeys(findings.problems)
-    return sorted(unique, key=lambda each: (rank.get(each.file, -1), each.file, each.line))
-
-
 # ------------------------------------------------------------ the files laid over each other
 
 
@@ -126,7 +119,7 @@ def _grow(sources: list[tuple[str, str]], findings: Findings) -> tuple[Table, di
         for key, raw in parsed.data.items():
             if key in OUTLINE:
                 _lay_hosts(layer, tables, raw)
-            elif isinstance(raw, dict) or (raw and isinstance(raw, list) and isinstance(raw[0], dict)):
+            elif is_section(raw):
                 remedy = "write [host.NAME]" if nearest(key, OUTLINE) else "the only sections are [host.NAME]"
                 findings.wrong(layer.place(key), key, f"unknown section [{key}]", remedy)
             else:

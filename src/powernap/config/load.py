@@ -9,7 +9,7 @@ from powernap.config.declared import declared
 from powernap.config.fill import Form
 from powernap.config.kinds import ACTIONS, METERS, MONITORS, SCHEDULES, Kinds
 from powernap.config.model import Config, MonitorConfig, Off, Settings, Warn
-from powernap.config.problems import ConfigErrors, Findings, Place, Problem
+from powernap.config.problems import ConfigErrors, Findings, Place
 from powernap.config.sources import DIRECTORY, read
 from powernap.config.stages import Rung, ladder, named_actions
 from powernap.config.tree import Tree, grow
@@ -71,7 +71,7 @@ def build(
     _check_sleep(form, tree, rungs, sleeping)
     _check_warn(form, tree, telling)
     if form.findings.problems or settings is None or sleeping is None or going_off is None or telling is None:
-        raise ConfigErrors(_in_order(form.findings, files))
+        raise ConfigErrors(form.findings.in_order(files))
     return Config(
         settings,
         stages,
@@ -158,12 +158,3 @@ def _refuse_or_note(
 ) -> None:
     say = form.findings.missing if settings.mode == "act" else form.findings.note
     say(place, key, message, remedy)
-
-
-def _in_order(findings: Findings, files: tuple[str, ...]) -> list[Problem]:
-    """By file as they were read, then by line."""
-    rank = {file: number for number, file in enumerate(files)}
-    return sorted(
-        dict.fromkeys(findings.problems),
-        key=lambda problem: (rank.get(problem.file, -1), problem.file, problem.line),
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import field
 
 from powernap.core.value import dataclass
@@ -70,6 +70,13 @@ class Findings:
     def note(self, place: Place, key: str, message: str, remedy: str = "") -> None:
         """Worth saying, and harmless."""
         self.notes.append(Problem(place.file, place.line, key, message, remedy))
+
+    def in_order(self, files: Sequence[str]) -> list[Problem]:
+        """Each fault once, by file as they were read, then by line."""
+        rank = {file: number for number, file in enumerate(files)}
+        return sorted(
+            dict.fromkeys(self.problems), key=lambda each: (rank.get(each.file, -1), each.file, each.line)
+        )
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

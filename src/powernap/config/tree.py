@@ -95,6 +95,11 @@ def grow(sources: list[tuple[str, str]], findings: Findings) -> Tree:
     return tree
 
 
+def is_section(raw: Any) -> bool:
+    """``[NAME]`` or ``[[NAME]]``, and no value."""
+    return isinstance(raw, dict) or bool(raw and isinstance(raw, list) and isinstance(raw[0], dict))
+
+
 @dataclass
 class Layer:
     """One file on its way into the tree."""
@@ -126,7 +131,7 @@ class Layer:
                 self.sections(tree.sections[key], key, raw)
             elif key in SINGLE:
                 self.single(getattr(tree, key), key, raw)
-            elif isinstance(raw, dict) or (raw and isinstance(raw, list) and isinstance(raw[0], dict)):
+            elif is_section(raw):
                 self.unknown_section(key)
             else:
                 tree.settings.values[key] = self.value(raw, key)

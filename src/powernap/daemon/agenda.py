@@ -100,7 +100,7 @@ class Agenda:
             while self.again:
                 self.again = False
                 await self.asking.ask(
-                    lambda: self._need_in(self._timetable(self.host.clock.wall())) is not None
+                    lambda: self._need_in(self.timetable(self.host.clock.wall(), self.kept)) is not None
                 )
                 self._learned()
         except Exception as error:
@@ -118,9 +118,9 @@ class Agenda:
         self.unwatched = trouble
         self._conclude()
 
-    def _timetable(self, wall: float) -> list[Period]:
-        """Made anew from what was told last."""
-        answers, but = self.asking.answers(wall), self.kept.since(wall)
+    def timetable(self, wall: float, kept: Exceptions) -> list[Period]:
+        """Made anew from what was told last, as it is with these exceptions."""
+        answers, but = self.asking.answers(wall), kept.since(wall)
         schedules = self.config.schedules.values()
         said = timetables.together(answers, schedules, but.skipped, but.spans())
         return timetables.timetable(answers, said, self.config.stages)
@@ -131,7 +131,7 @@ class Agenda:
         steady = abs(offset - self.offset) < JUMP
         if self.plan is not None:
             self._mind_missed(wall, offset)
-        self.periods = self._timetable(wall)
+        self.periods = self.timetable(wall, self.kept)
         self.expected = self.need()
         going = self.config.off.sleep
         down = SOONEST[OFF] if going == OFF else 0.0
@@ -263,15 +263,7 @@ class Agenda:
             "need": None
             if need is None
             else {"at": need.at, "schedule": need.schedule, "detail": need.detail},
-            "troubles": [
-                {
-                    "schedule": name,
-                    "reason": each.error.reason,
-                    "remedy": each.error.remedy,
-                    "since": each.since,
-                }
-                for name, each in self.asking.troubles.items()
-            ],
+            "troubles": self.asking.facts(),
         }
 
     def alarm(self) -> dict[str, Any] | None:

@@ -254,6 +254,13 @@ class Asking:
         # Half-way to where what they told ends.
         return min((told.start + told.end) / 2 for told in self.told.values()) if self.told else now + RETRY
 
+    def facts(self) -> list[dict[str, Any]]:
+        """Who cannot tell, for whoever asks."""
+        return [
+            {"schedule": name, "reason": each.error.reason, "remedy": each.error.remedy, "since": each.since}
+            for name, each in self.troubles.items()
+        ]
+
     def close(self) -> None:
         """Who answers now is not listened to."""
         self.closed = True

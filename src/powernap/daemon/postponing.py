@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from powernap.core.timetable import OFF, Period
 from powernap.core.units import show_duration
 from powernap.core.value import dataclass
-from powernap.daemon import timetables
 from powernap.daemon.control import Peer, RefusedError
 from powernap.daemon.exceptions import Exceptions, Extended
 from powernap.host import zones
@@ -77,11 +76,8 @@ def due(agenda: Agenda) -> Due | None:
 
 def unpostponed(agenda: Agenda, now: float) -> list[Period]:
     """The timetable as it would be if nobody had postponed anything."""
-    but = agenda.kept.since(now)
-    admins = Exceptions((), tuple(each for each in but.extended if not each.postponed))
-    answers = agenda.asking.answers(now)
-    said = timetables.together(answers, agenda.config.schedules.values(), but.skipped, admins.spans())
-    return timetables.timetable(answers, said, agenda.config.stages)
+    admins = tuple(each for each in agenda.kept.extended if not each.postponed)
+    return agenda.timetable(now, Exceptions(agenda.kept.skipped, admins))
 
 
 def run_of(periods: Iterable[Period], now: float, instant: float) -> tuple[float, float, float] | None:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from powernap.daemon import telling_words as words
 from powernap.daemon.answers import clean
 from powernap.daemon.telling_ways import TellingError
-from powernap.host import programs
-from powernap.host.calendar_reader import CONFINED, OWNER, environment, runner
+from powernap.host import programs, transient_unit
+from powernap.host.transient_unit import environment, runner
 
 if TYPE_CHECKING:
     from powernap.daemon.telling_words import Said
@@ -82,8 +82,8 @@ def command(systemd_run: str, request: dict[str, Any]) -> list[str]:
     if not systemd_run:
         return python
     wanted = {
-        **CONFINED,
-        **OWNER,
+        **transient_unit.CONFINED,
+        "ProtectHome": "read-only",
         # To become each of them, and to end what then is theirs.
         "CapabilityBoundingSet": "CAP_SETUID CAP_SETGID CAP_KILL",
         "PrivateNetwork": "yes",
@@ -92,13 +92,9 @@ def command(systemd_run: str, request: dict[str, Any]) -> list[str]:
         "TasksMax": str(2 * USERS_MAX),
         "MemoryMax": "384M",  # 64 users have 180 MiB
     }
-    return [
-        *(systemd_run, "--quiet", "--pipe", "--wait", "--collect", "--service-type=exec"),
-        "--description=PowerNap tells users on their desktops",
-        *(f"--property={name}={value}" for name, value in wanted.items()),
-        *(f"--setenv={name}={value}" for name, value in environment().items()),
-        *("--", *python),
-    ]
+    return transient_unit.command(
+        systemd_run, "PowerNap tells users on their desktops", python, wanted, environment()
+    )
 
 
 def parse(result: programs.Result) -> tuple[dict[str, int], dict[str, str]]:

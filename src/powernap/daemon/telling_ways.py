@@ -86,30 +86,25 @@ async def by_command(
     command: tuple[str, ...] = kept.get("command", ())
     if not command or said.event == "over" or host.ears is None:
         return
-    from powernap.host import programs  # noqa: PLC0415 - where a program is configured
-    from powernap.host.calendar_reader import runner  # noqa: PLC0415
+    from powernap.host import programs, transient_unit  # noqa: PLC0415 - where a program is configured
 
     if reason := unsafe(host, command[0]):
         raise TellingError(f"{command[0]} is not run: {reason}")
     argv = [on_disk(host.files, command[0]), *command[1:]]
-    starter = runner() if systemd_run is None else systemd_run
-    argv = as_unit(starter, argv, environment(said), limit) if starter else argv
-    result = await programs.run(host.ears, argv, limit=limit, environment=environment(said))
+    given, starter = environment(said), transient_unit.runner() if systemd_run is None else systemd_run
+    argv = as_unit(starter, argv, given, limit) if starter else argv
+    result = await programs.run(host.ears, argv, limit=limit, environment=given)
     if result.status != 0:
         complaint = result.errors.decode(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
         raise TellingError(f"{command[0]} ended with {result.status}: {complaint[0]}")
 
 
 def as_unit(systemd_run: str, argv: list[str], given: dict[str, str], limit: float) -> list[str]:
-    """As a transient unit: as our child it would be confined as we are, without network, homes, and the right to become a user. A "$" in an
-    argument is doubled, for systemd would take what follows for a variable (systemd.service(5), "Command lines").
-    """
-    return [
-        *(systemd_run, "--quiet", "--pipe", "--wait", "--collect", "--service-type=exec"),
-        *("--description=PowerNap tells users by a program", f"--property=RuntimeMaxSec={limit:g}"),
-        *(f"--setenv={name}={value}" for name, value in given.items()),
-        *("--", argv[0], *(word.replace("$", "$$") for word in argv[1:])),
-    ]
+    """As our child it would be confined as we are: without network, homes, and the right to become a user."""
+    from powernap.host import transient_unit  # noqa: PLC0415 - where a program is configured
+
+    properties = {"RuntimeMaxSec": f"{limit:g}"}
+    return transient_unit.command(systemd_run, "PowerNap tells users by a program", argv, properties, given)
 
 
 def unsafe(host: Host, path: str) -> str:
@@ -129,7 +124,5 @@ def environment(said: Said) -> dict[str, str]:
         "POWERNAP_EVENT": said.event,
         "POWERNAP_STAGE": said.coming.stage,
         "POWERNAP_AT": str(round(said.coming.at)),
-        "POWERNAP_WHY": said.because or words.why(said.coming)
-        if said.event == "unwarn"
-        else words.why(said.coming),
+        "POWERNAP_WHY": said.because or words.why(said.coming),
     }

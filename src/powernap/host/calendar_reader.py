@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import sys
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import powernap
-from powernap.host import programs
+from powernap.host import transient_unit
+from powernap.host.transient_unit import environment, runner
 
 if TYPE_CHECKING:
     import subprocess
@@ -26,38 +26,12 @@ NETWORK, WORK = 60.0, 90.0
 """Seconds for the server, and for everything else: working out the largest calendar took 21 s of processor time."""
 MEMORY = "800M"
 PIECE = 65536
-CONFINED = {
-    "NoNewPrivileges": "yes",
-    "ProtectSystem": "strict",
-    "ProtectProc": "invisible",
-    "ProcSubset": "pid",
-    "PrivateTmp": "yes",
-    "PrivateDevices": "yes",
-    "ProtectKernelTunables": "yes",
-    "ProtectKernelModules": "yes",
-    "ProtectKernelLogs": "yes",
-    "ProtectControlGroups": "yes",
-    "ProtectClock": "yes",
-    "ProtectHostname": "yes",
-    "RestrictNamespaces": "yes",
-    "RestrictRealtime": "yes",
-    "RestrictSUIDSGID": "yes",
-    "LockPersonality": "yes",
-    "MemoryDenyWriteExecute": "yes",
-    "SystemCallArchitectures": "native",
-    "SystemCallFilter": "@system-service",
-    "SystemCallErrorNumber": "EPERM",
-    "UMask": "0077",
-    "MemoryMax": MEMORY,
-    "TasksMax": "8",
-}
-"""Of the transient unit; systemd.exec(5)."""
 STRANGER = {"DynamicUser": "yes", "CapabilityBoundingSet": "", "PrivateUsers": "yes", "ProtectHome": "yes"}
 OWNER = {"CapabilityBoundingSet": "CAP_SETUID CAP_SETGID", "ProtectHome": "read-only"}
+"""As whom: a user who exists as long as the unit; where that one could not enter our directory, root, until it has loaded its libraries."""
 NO_FAMILY = "AF_ASH"
 """One that Linux does not have. "none" is for unit files: of systemd-run systemd 252 does not take it, and refuses the whole unit."""
 HOMES = ("/home/", "/root/", "/run/user/")
-"""As whom: a user who exists as long as the unit; where that one could not enter our directory, root, until it has loaded its libraries."""
 
 
 class ReaderError(Exception):
@@ -104,48 +78,21 @@ def _pass_on(calendar: BinaryIO, given: BinaryIO) -> None:
     given.flush()
 
 
-def runner() -> str:
-    """Of systemd, where that is in charge (sd_booted(3)) and obeys us; empty where not."""
-    if os.geteuid() != 0 or not os.path.isdir("/run/systemd/system"):
-        return ""
-    return shutil.which("systemd-run", path=programs.ENVIRONMENT["PATH"]) or ""
-
-
 def command(systemd_run: str, *, online: bool) -> list[str]:
     """How it is started."""
     python = [sys.executable, "-s", "-P", "-W", "ignore", "-m", "powernap.ical"]
     if not systemd_run:
         return python
     wanted = {
-        **CONFINED,
+        **transient_unit.CONFINED,
+        "MemoryMax": MEMORY,
+        "TasksMax": "8",
         **(OWNER if out_of_reach() else STRANGER),
         "RuntimeMaxSec": f"{NETWORK + WORK:g}",
         "PrivateNetwork": "no" if online else "yes",
         "RestrictAddressFamilies": "AF_UNIX AF_INET AF_INET6 AF_NETLINK" if online else NO_FAMILY,
     }
-    return [
-        *(
-            systemd_run,
-            "--quiet",
-            "--pipe",
-            "--wait",
-            "--collect",
-            "--service-type=exec",
-            "--description=PowerNap reads a calendar",
-        ),
-        *(f"--property={name}={value}" for name, value in wanted.items()),
-        *(f"--setenv={name}={value}" for name, value in environment().items()),
-        *("--", *python),
-    ]
-
-
-def environment() -> dict[str, str]:
-    """Where it finds this package, wherever we were started from; nothing of the daemon's own."""
-    return {
-        **programs.ENVIRONMENT,
-        "PYTHONPATH": os.path.dirname(os.path.dirname(os.path.abspath(powernap.__file__))),
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }
+    return transient_unit.command(systemd_run, "PowerNap reads a calendar", python, wanted, environment())
 
 
 def out_of_reach() -> bool:

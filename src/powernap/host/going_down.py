@@ -68,7 +68,7 @@ def _sysvinit(files: Files) -> bool | None:
     for path in logins.UTMP:
         try:
             with open(on_disk(files, path), "rb") as file:
-                level = runlevel(file.read(), 400 if logins.machine() in logins.WIDE_TIME else 384)
+                level = runlevel(file.read(), logins.record_size(logins.machine()))
         except OSError:
             continue
         if level in GOING | STAYING:

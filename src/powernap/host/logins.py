@@ -108,10 +108,14 @@ def machine() -> str:
     return os.uname().machine
 
 
+def record_size(machine: str) -> int:
+    """Bytes of utmp's struct."""
+    return 400 if machine in WIDE_TIME else 384
+
+
 def parse_utmp(data: bytes, machine: str) -> tuple[list[Login], bool]:
     """The logins, and whether there is a boot record (somebody keeps the file)."""
-    wide = machine in WIDE_TIME
-    size = 400 if wide else 384
+    wide, size = machine in WIDE_TIME, record_size(machine)
     logins, kept = [], False
     for at in range(0, len(data) - size + 1, size):
         row = data[at : at + size]

@@ -14,11 +14,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from powernap.core.timetable import OFF, Period
 from powernap.core.units import show_duration
-from powernap.daemon import timetables
 from powernap.daemon.asides import Asides
 from powernap.daemon.asking import DAY, RIGHT, Asking, Watch
 from powernap.daemon.leads import BOOT, Leads
-from powernap.daemon.timetables import Answers
 from powernap.wakeproxy import waking, wanted
 from powernap.wakeproxy.wanted import Want
 
@@ -148,15 +146,11 @@ class Keeper:
 
     def _next(self, now: float) -> Want | None:
         schedules = self.config.schedules.values()
-        spans = wanted.known(
-            schedules, {name: (told.spans, told.end) for name, told in self.asking.told.items()}
-        )
-        if now < RIGHT or not spans:
+        told = {name: (each.spans, each.end) for name, each in self.asking.told.items()}
+        if now < RIGHT or not told:
             self.periods = []
             return None
-        answers = Answers(now, max(self.asking.end, now + DAY), spans)
-        said = timetables.together(answers, schedules)
-        self.periods = timetables.timetable(answers, said, ())
+        self.periods = wanted.timetable(schedules, told, now, max(self.asking.end, now + DAY))
         return wanted.coming(self.periods, now, self._wakes)
 
     def _wakes(self, schedule: str) -> bool:
@@ -301,11 +295,8 @@ class Keeper:
             "lead_s": self.lead(),
             "need": need and {"at": need.at, "schedule": need.schedule, "detail": need.detail},
             "off": self._off(now) is not None,
-            "troubles": [
-                {"schedule": name, "reason": each.error.reason, "remedy": each.error.remedy, "since": each.since}
-                for name, each in self.asking.troubles.items()
-            ],
-        }  # fmt: skip
+            "troubles": self.asking.facts(),
+        }
 
     def close(self) -> None:
         """The end. What is being woken comes up all the same."""

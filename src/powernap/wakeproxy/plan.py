@@ -15,7 +15,6 @@ from powernap.core.units import show_duration
 from powernap.daemon import timetables
 from powernap.daemon.asking import REACHES
 from powernap.daemon.leads import Leads
-from powernap.daemon.timetables import Answers
 from powernap.host import calendars, zones
 from powernap.host.host import Host
 from powernap.schedules import ScheduleError
@@ -119,8 +118,7 @@ def _periods(config: HostConfig, machine: Host, now: float) -> tuple[list[Period
     for reach in REACHES:
         answers = timetables.ask(machine, schedules, now, now + reach, local)
         told = {name: (spans, answers.ends.get(name, answers.end)) for name, spans in answers.spans.items()}
-        answers = Answers(now, answers.end, wanted.known(schedules, told), answers.troubles)
-        periods = timetables.timetable(answers, timetables.together(answers, schedules), ())
+        periods = wanted.timetable(schedules, told, now, answers.end)
         troubles = dict(answers.troubles)
         if _next(config, periods, now):
             break

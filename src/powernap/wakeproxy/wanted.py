@@ -6,14 +6,16 @@ of them that nobody asked for (docs/decisions/0006).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from math import inf
 from typing import TYPE_CHECKING
 
 from powernap.core.timetable import OFF, UP, Period, Span
 from powernap.core.value import dataclass
+from powernap.daemon import timetables
 from powernap.daemon.leads import BOOT, FEW, JITTER, MARGIN, Leads
 from powernap.daemon.needs import next_need
+from powernap.daemon.timetables import Answers
 
 if TYPE_CHECKING:
     from powernap.config.inventory import Target
@@ -69,6 +71,17 @@ def known(
         end = min((reach(other) for other in every[name].unless if other in every), default=inf)
         found[name] = tuple(span for span in spans if span.start < end)
     return found
+
+
+def timetable(
+    schedules: Collection[ScheduleConfig],
+    told: Mapping[str, tuple[Sequence[Span], float]],
+    now: float,
+    end: float,
+) -> list[Period]:
+    """Of what may be acted on of that."""
+    answers = Answers(now, end, known(schedules, told))
+    return timetables.timetable(answers, timetables.together(answers, schedules), ())
 
 
 def lead(target: Target, leads: Leads) -> float:
