@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+from keeper import run
 from powernap.config.load import build
 from powernap.config.model import Config
 from powernap.core import events as ev
@@ -120,3 +123,34 @@ class Diary:
         """Until nobody is asked any more."""
         while self.agenda.task is not None:
             await self.agenda.task
+
+
+Claim = Callable[[Diary], Coroutine[Any, Any, None]]
+
+
+def kept(
+    text: str,
+    at: str = "2035-01-01 00:00",
+    prepare: Callable[[Path], None] = lambda root: (root / "etc").mkdir(),
+) -> Callable[[Claim], Callable[[Path], None]]:
+    """Decorates a coroutine as a test of an agenda of these schedules, from then on. It has a tree and a state directory of its own.
+
+    :param prepare: makes what the tree holds.
+    """
+
+    def decorate(test: Claim) -> Callable[[Path], None]:
+        def claim(tmp_path: Path) -> None:
+            async def work() -> None:
+                prepare(tmp_path)
+                diary = Diary(text, str(tmp_path), str(tmp_path / "state"), Clock(instant(at)))
+                try:
+                    await test(diary)
+                finally:
+                    diary.agenda.close()
+
+            run(work())
+
+        claim.__doc__ = test.__doc__
+        return claim
+
+    return decorate

@@ -6,16 +6,14 @@ import asyncio
 import dataclasses
 import os
 import time
-from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fakesleep
-from agendas import DAY, HOUR, LADDER, MONDAY, OFFICE, Clock, Diary, config, instant
+from agendas import DAY, HOUR, LADDER, MONDAY, OFFICE, Diary, config, instant, kept
 from deadserver import DeadServer
 from fakekernel import acpi_server
 from keeper import run
@@ -40,30 +38,6 @@ off = "daily 22:00-06:00 UTC"
 """
 SHUTDOWNS = "[schedule.shutdowns]\n"
 KEPT_UP = "the schedule keeps it up: Mon-Fri 07:30-18:00 UTC"
-
-Claim = Callable[[Diary], Coroutine[Any, Any, None]]
-
-
-def kept(text: str, at: str = "2035-01-01 00:00") -> Callable[[Claim], Callable[[Path], None]]:
-    """Decorates a coroutine as a test of an agenda of these schedules, from then on. It has a tree and a state directory of its own."""
-
-    def decorate(test: Claim) -> Callable[[Path], None]:
-        def claim(tmp_path: Path) -> None:
-            async def work() -> None:
-                (tmp_path / "etc").mkdir()
-                diary = Diary(text, str(tmp_path), str(tmp_path / "state"), Clock(instant(at)))
-                try:
-                    await test(diary)
-                finally:
-                    diary.agenda.close()
-
-            run(work())
-
-        claim.__doc__ = test.__doc__
-        return claim
-
-    return decorate
-
 
 # ------------------------------------------------------------ what the core is told, and when
 

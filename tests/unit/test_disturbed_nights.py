@@ -116,11 +116,12 @@ def the_one(life: Life, kind: str) -> str:
     return str(found.get("detail", ""))
 
 
-def sound(life: Life) -> None:
-    """Nothing else went wrong."""
+async def ends_soundly(life: Life) -> None:
+    """To its end, and nothing else went wrong."""
     assert {"defect", "unalarmed", "unguarded", "schedule-failed", "sleep-failed"}.isdisjoint(life.kinds()), (
         life.said()
     )
+    await life.end()
 
 
 # ------------------------------------------------------------ the clock
@@ -148,8 +149,7 @@ def test_the_clock_is_set_while_it_is_awake(machine: Machine, hours: float, thro
         await others_suspend(life)
         await asyncio.sleep(0.1)
         await up_at(life, at)
-        sound(life)
-        await life.end()
+        await ends_soundly(life)
 
     machine.live(claim)
 
@@ -170,8 +170,7 @@ def test_the_clock_is_set_there_and_back(machine: Machine, through: str) -> None
         await others_suspend(life)
         await asyncio.sleep(0.1)
         await up_at(life, MONDAY)
-        sound(life)
-        await life.end()
+        await ends_soundly(life)
 
     machine.live(claim)
 
@@ -188,8 +187,7 @@ def test_a_hardware_clock_in_local_time_or_a_wrong_one(machine: Machine, zone: i
         await others_suspend(life)
         await asyncio.sleep(0.1)
         await up_at(life, MONDAY)
-        sound(life)
-        await life.end()
+        await ends_soundly(life)
 
     machine.live(claim, zone=zone)
 
@@ -233,8 +231,7 @@ def test_the_daemon_is_restarted(machine: Machine, through: str) -> None:
         await others_suspend(life)
         await asyncio.sleep(0.1)
         await up_at(life, MONDAY)
-        sound(life)
-        await life.end()
+        await ends_soundly(life)
 
     machine.live(claim)
 
@@ -263,8 +260,7 @@ def test_the_machine_is_off_and_its_alarm_switches_it_on(
         await world.at(MONDAY)
         assert world.boots == 2
         assert life.free
-        sound(life)
-        await life.end()
+        await ends_soundly(life)
 
     machine.live(claim)
 
@@ -285,8 +281,7 @@ def test_somebody_switches_it_on_before_its_alarm_rings(machine: Machine, throug
         await others_suspend(life)
         await asyncio.sleep(0.1)
         await up_at(life, MONDAY)
-        sound(life)
-        await life.end()
+        await ends_soundly(life)
         assert alarm(world.kernel) is None
 
     machine.live(claim)
@@ -330,8 +325,7 @@ def test_the_alarm_is_stolen_before_our_own_sleep(machine: Machine, through: str
             assert alarm(world.kernel) == THEIRS[theirs]
         if through == "kernel":
             assert "rtc0" in the_one(life, "alarm-taken")
-        sound(life)
-        await life.end()
+        await ends_soundly(life)
 
     machine.live(claim)
 
@@ -350,8 +344,7 @@ def test_the_alarm_is_stolen_before_others_sleep_through_the_login_manager(
         await up_at(life, MONDAY)
         if theirs == "later":
             assert alarm(world.kernel) == THEIRS[theirs]
-        sound(life)
-        await life.end()
+        await ends_soundly(life)
 
     machine.live(claim)
 
@@ -370,8 +363,7 @@ def test_the_alarm_is_stolen_where_nobody_tells_of_others_sleep(machine: Machine
         await others_suspend(life)
         await asyncio.sleep(0.1)
         await up_at(life, MONDAY)
-        sound(life)
-        await life.end()
+        await ends_soundly(life)
 
     machine.live(claim)
 
@@ -396,8 +388,7 @@ def test_somebodys_earlier_alarm_is_left_and_ours_set_after_it(
         await begin(life)
         await asyncio.sleep(0.1)
         await up_at(life, MONDAY)
-        sound(life)
-        await life.end()
+        await ends_soundly(life)
 
     machine.live(claim)
 
@@ -414,8 +405,7 @@ def test_somebodys_earlier_alarm_rings_while_the_machine_is_awake(machine: Machi
         await others_suspend(life)
         await asyncio.sleep(0.1)
         await up_at(life, MONDAY)
-        sound(life)
-        await life.end()
+        await ends_soundly(life)
 
     machine.live(claim)
 
@@ -435,8 +425,7 @@ def test_a_clock_that_reaches_a_day_only(
             await begin(life)
             await asyncio.sleep(0.1)
         await up_at(life, MONDAY)
-        sound(life)
-        await life.end()
+        await ends_soundly(life)
 
     machine.live(claim)
 
@@ -451,7 +440,6 @@ def test_a_clock_that_reaches_a_day_only_and_a_machine_that_is_awake_meanwhile(m
         await others_suspend(life)
         await asyncio.sleep(0.1)
         await up_at(life, MONDAY)
-        sound(life)
-        await life.end()
+        await ends_soundly(life)
 
     machine.live(claim)

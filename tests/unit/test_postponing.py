@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agendas import HOUR, Clock, Diary, instant
-from keeper import run
+import agendas
+from agendas import HOUR, Claim, Clock, Diary, instant
 from powernap.config.model import Off
 from powernap.core.timetable import OFF, UP, Period, Span
 from powernap.daemon import postponing
@@ -30,8 +30,6 @@ SIX = instant("2035-01-02 06:00")
 ROOT, ALICE = Peer(1, 0, 0, may_act=True), Peer(2, 65534, 65534, may_act=False)
 MIN = 60.0
 
-Claim = Callable[[Diary], Coroutine[Any, Any, None]]
-
 
 def logged_in(root: Path, uid: int = 65534, state: str = "active", kind: str = "user") -> None:
     """As logind keeps it."""
@@ -44,23 +42,15 @@ def logged_in(root: Path, uid: int = 65534, state: str = "active", kind: str = "
 
 
 def kept(text: str = NIGHT, at: str = "2035-01-01 21:50") -> Callable[[Claim], Callable[[Path], None]]:
-    """Decorates a coroutine as a test of an agenda of these schedules, from then on, on a machine where Alice is logged in."""
+    """The same on a machine where Alice is logged in, once the schedules have answered."""
 
     def decorate(test: Claim) -> Callable[[Path], None]:
-        def claim(tmp_path: Path) -> None:
-            async def work() -> None:
-                logged_in(tmp_path)
-                diary = Diary(text, str(tmp_path), str(tmp_path / "state"), Clock(instant(at)))
-                try:
-                    await diary.look()
-                    await test(diary)
-                finally:
-                    diary.agenda.close()
+        async def answered(diary: Diary) -> None:
+            await diary.look()
+            await test(diary)
 
-            run(work())
-
-        claim.__doc__ = test.__doc__
-        return claim
+        answered.__doc__ = test.__doc__
+        return agendas.kept(text, at, logged_in)(answered)
 
     return decorate
 
